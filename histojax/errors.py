@@ -16,4 +16,6 @@ def nearest(word: str, valid: Iterable[str]) -> str:
   valid = list(valid)
   close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
   listed = ", ".join(valid)
-  return f"did you mean {close[0]!r}? (known: {listed})" if close else f"known: {listed}"
+  return (
+    f"did you mean {close[0]!r}? (known: {listed})" if close else f"known: {listed}"
+  )

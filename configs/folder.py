@@ -1,0 +1,67 @@
+"""Your own images: SE-ResNet50 on a folder `<class>/...` or a CSV (path,label,group).
+
+  python launch.py --config=configs/folder.py:quick --config.data.source=/path/to/images
+  python launch.py --config=configs/folder.py --config.data.source=/path/manifest.csv
+
+The column `group` (patient, slide) keeps images of one patient on one side of the split.
+A column `split` (train, validation, test), or a second folder given as
+--config.data.test_source, is used with --config.split.protocol=predefined.
+"""
+
+from ml_collections import config_dict
+
+VARIANTS = ("", "quick")
+
+
+def get_config(variant: str = "") -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  c.seed = 0  # initial parameters and the order of images; the split has its own
+  c.epochs = 100
+  c.batch_size = 32
+  c.select_on = "validation"  # or: last, test (flagged in the report)
+  c.evaluate_every = 5  # epochs
+  c.evaluate_batch_size = 128
+  c.log_every = 10  # steps
+  c.published = ""
+
+  c.data = config_dict.ConfigDict()
+  c.data.name = "folder"
+  c.data.source = ""
+  c.data.test_source = ""
+  c.data.device_memory_gib = 2.0  # larger sets are streamed
+
+  c.split = config_dict.ConfigDict()
+  c.split.protocol = "grouped"  # or: predefined, paper (image-level)
+  c.split.seed = 0
+  c.split.folds, c.split.fold = 5, 0  # fold `fold` of `folds` tests
+  c.split.validation_fraction = 0.15  # of the training groups
+
+  c.augment = config_dict.ConfigDict()
+  c.augment.size = 224  # pixels of the network's input
+  c.augment.rotations = 36  # every 10 degrees, 0 included
+  c.augment.train_rotations = "random"  # or: all, none
+  c.augment.canvas = "same"  # or: expand, inscribed
+  c.augment.fill = (255, 255, 255)  # colour outside the rotated image
+  c.augment.flip = "both"
+  c.augment.mean = (0.5, 0.5, 0.5)
+  c.augment.std = (0.25, 0.25, 0.25)
+
+  c.model = config_dict.ConfigDict()
+  c.model.name = "resnet50"
+  c.model.attention = "se(ratio=16)"  # or: none, or per stage: none|none|se|se
+  c.model.stride_in_1x1 = False
+  c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
+
+  c.optimizer = config_dict.ConfigDict()
+  c.optimizer.learning_rate = 0.03
+  c.optimizer.momentum = 0.9
+  c.optimizer.weight_decay = 1e-4
+  c.optimizer.schedule = "cosine"
+
+  c.checkpoint = config_dict.ConfigDict()
+  c.checkpoint.keep = 1
+  c.checkpoint.every_minutes = 10.0
+
+  if variant == "quick":
+    c.epochs, c.augment.size = 20, 64
+  return c

@@ -1,0 +1,108 @@
+"""What happens between steps: log, evaluate, keep the best, save, notice signals."""
+
+import math
+import time
+
+import jax
+
+from histojax import loop
+from histojax.errors import InputError
+from histojax.evaluation import confusion
+
+SELECT_ON = ("validation", "last", "test")
+
+
+class Milestones:
+  """The side effects of `loop.fit`.
+
+  Evaluation, saving and logging follow the step number, so that a resumed run repeats
+  exactly what an uninterrupted one does; saving by the clock only adds checkpoints.
+  `curve` is a function state -> what `Engine.predict` returns, or None where nothing may
+  be looked at before the end.
+  """
+
+  def __init__(self, config, plan, folder, checkpoints, interrupts, writer, curve):
+    self.folder, self.checkpoints, self.interrupts = folder, checkpoints, interrupts
+    self.writer, self.plan, self.curve = writer, plan, curve
+    self.part, self.log_every = config.select_on, config.log_every
+    self.every = config.evaluate_every * plan.steps_per_epoch
+    self.save_seconds = config.checkpoint.every_minutes * 60
+    self.saved_at, self.key = time.monotonic(), f"{self.part}/balanced_accuracy"
+
+  def begin(self, step: int) -> None:
+    """Drops what was logged after `step`; recalls the best score up to it."""
+    rows = self.folder.truncate_metrics(step)
+    self.newest = {k: v for row in rows for k, v in row.items()}
+    scores = [(row["step"], row[self.key]) for row in rows if self.key in row]
+    self.evaluated_at = max((at for at, _ in scores), default=-1)
+    self.best = max((score for _, score in scores), default=-math.inf)
+
+  def boundary(self, step: int, state, flush) -> None:
+    """See `loop.fit`. The state is saved before a signal ends the run."""
+    last = step == self.plan.num_steps
+    due = step > 0 and (step % self.every == 0 or last)
+    try:
+      self.interrupts.poll()
+      if due:
+        flush()
+        if self.curve and self.evaluated_at < step:
+          self._evaluate(step, state)
+      elif step % self.log_every == 0:
+        flush(keep=1)  # not the newest: reading it would stall the device
+      if due or time.monotonic() - self.saved_at > self.save_seconds:
+        flush()
+        self.checkpoints.save("last", step, state, wait=last)
+        self.saved_at = time.monotonic()
+      self.interrupts.poll()
+    except loop.Interrupted:
+      flush()
+      self.checkpoints.save("last", step, state, wait=True)
+      raise
+
+  def record(self, pending) -> None:
+    """Logs finished steps.
+
+    Raises:
+      InputError: a loss is not a finite number.
+    """
+    rows = []
+    for step, metrics in jax.device_get(pending):
+      rate = float(self.plan.batch(step - 1)["learning_rate"])
+      row = {"step": step} | {k: float(v) for k, v in metrics.items()}
+      rows.append(row | {"learning_rate": rate})
+      if not math.isfinite(row["loss"]):
+        raise InputError(
+          f"the loss is {row['loss']} at step {step}: lower optimizer.learning_rate and"
+          " start again; checkpoints of earlier steps are whole"
+        )
+    self._write(rows)
+
+  def _evaluate(self, step: int, state) -> None:
+    outputs = self.curve(state)
+    probability = outputs["probability"]
+    matrix = confusion.confusion_matrix(
+      outputs["label"], probability.argmax(-1), probability.shape[-1]
+    )
+    values = confusion.metrics(matrix) | {"loss": outputs["loss"].mean()}
+    names = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
+    row = {"step": step} | {f"{self.part}/{n}": float(values[n]) for n in names}
+    if row[self.key] > self.best:  # the first of equals stays
+      self.best = row[self.key]
+      self.checkpoints.save("best", step, state, wait=True)
+    self._write([row])  # after the save: a kill between the two evaluates again
+    self.evaluated_at = step
+
+  def _write(self, rows: list[dict]) -> None:
+    self.folder.append_metrics(rows)
+    for row in rows:
+      self.newest |= row
+      for name, value in row.items():
+        tag = name if "/" in name else f"train/{name}"
+        self.writer.add_scalar(tag, value, row["step"])
+
+  def note(self) -> str:
+    """The newest numbers, for the progress bar."""
+    shown = {"loss": "loss", self.key: f"{self.part} bal.acc."}
+    return ", ".join(
+      f"{n} {self.newest[k]:.3f}" for k, n in shown.items() if k in self.newest
+    )

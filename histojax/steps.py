@@ -1,0 +1,143 @@
+"""The training state and the two steps: pure functions, jitted in one visible place."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from histojax import augment, sharding
+
+
+class TrainState(struct.PyTreeNode):
+  """All that training changes. `step` counts finished steps."""
+
+  step: jax.Array  # int32 []
+  params: dict
+  batch_stats: dict
+  opt_state: optax.OptState
+  key: jax.Array  # the one source of randomness: fold_in(key, step)
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+  """How stored tiles become the network's input; the keys of `config.augment`."""
+
+  size: int
+  canvas: str
+  fill: tuple[int, int, int]
+  flip: str
+  mean: tuple[float, float, float]
+  std: tuple[float, float, float]
+  dtype: str
+
+  def __call__(self, tiles, row, key, *, train):  # -> [B, size, size, 3]
+    index = row["index"]
+    return augment.view(
+      tiles["image"][index],
+      tiles["extent"][index],
+      row["angle"],
+      key,
+      train=train,
+      **dataclasses.asdict(self),
+    )
+
+
+def init(key, *, model, tx, view: View) -> TrainState:
+  """A fresh state; parameters from `key`, the rest of it kept for training."""
+  params_key, train_key = jax.random.split(key)
+  images = jnp.zeros((1, view.size, view.size, 3), view.dtype)
+  variables = model.init(params_key, images, train=False)
+  params = variables["params"]
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    batch_stats=variables["batch_stats"],
+    opt_state=tx.init(params),
+    key=train_key,
+  )
+
+
+def train_step(state: TrainState, tiles, row, *, model, tx, view: View):
+  """One update. Returns (state, {"loss", "accuracy", "grad_norm"}), each float32 [].
+
+  Args:
+    tiles: `image` uint8 [N, H, W, 3], `extent` int32 [N, 2], `label` int32 [N].
+    row: `index` int32 [B] into the tiles, `angle` float32 [B], `learning_rate` [].
+  """
+  key = jax.random.fold_in(state.key, state.step)
+  images = view(tiles, row, key, train=True)
+  labels = tiles["label"][row["index"]]
+
+  def forward(params):
+    variables = {"params": params, "batch_stats": state.batch_stats}
+    (logits, _), updated = model.apply(
+      variables, images, train=True, mutable=["batch_stats"]
+    )
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)  # [B]
+    return loss.mean(), (logits, updated["batch_stats"])
+
+  (loss, (logits, batch_stats)), grads = jax.value_and_grad(forward, has_aux=True)(
+    state.params
+  )
+  updates, opt_state = tx.update(grads, state.opt_state, state.params)
+  updates = jax.tree.map(lambda u: row["learning_rate"] * u, updates)
+  metrics = {
+    "loss": loss,
+    "accuracy": jnp.mean((logits.argmax(-1) == labels).astype(jnp.float32)),
+    "grad_norm": optax.tree.norm(grads),
+  }
+  state = state.replace(
+    step=state.step + 1,
+    params=optax.apply_updates(state.params, updates),
+    batch_stats=batch_stats,
+    opt_state=opt_state,
+  )
+  return state, metrics
+
+
+def eval_step(params, batch_stats, tiles, row, *, model, view: View):
+  """{"probability": float32 [B, K], "loss": float32 [B]} of one batch of views."""
+  images = view(tiles, row, None, train=False)
+  variables = {"params": params, "batch_stats": batch_stats}
+  logits, _ = model.apply(variables, images, train=False)
+  labels = tiles["label"][row["index"]]
+  return {
+    "probability": jax.nn.softmax(logits),
+    "loss": optax.softmax_cross_entropy_with_integer_labels(logits, labels),
+  }
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+  """init(key), train(state, tiles, row), evaluate(params, batch_stats, tiles, row)."""
+
+  init: object
+  train: object
+  evaluate: object
+
+
+@functools.cache
+def compiled(model, tx, view: View, mesh, tiles_shape: tuple[int, ...]) -> Compiled:
+  """Jits the three functions: state replicated and donated, batch split over `data`.
+
+  Cached, and nothing that differs between seeds and folds is among its arguments, so a
+  study of many members traces each step once. `tiles_shape` is that of the
+  pixels the steps read: another data set is another program.
+  """
+  del tiles_shape
+  _, replicated = sharding.shardings(mesh)
+  train = functools.partial(train_step, model=model, tx=tx, view=view)
+  evaluate = functools.partial(eval_step, model=model, view=view)
+  return Compiled(
+    init=jax.jit(
+      functools.partial(init, model=model, tx=tx, view=view),
+      out_shardings=replicated,
+      # runs once: optimising 160 random draws takes longer than drawing them
+      compiler_options={"xla_backend_optimization_level": 0},
+    ),
+    train=jax.jit(train, donate_argnums=0, out_shardings=(replicated, replicated)),
+    evaluate=jax.jit(evaluate, out_shardings=replicated),
+  )

@@ -1,0 +1,30 @@
+"""Trains, evaluates and reports: `python launch.py --config=configs/liver_senet.py`."""
+
+from histojax import startup
+
+startup.set_environment()  # before jax is imported
+
+from absl import app, flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+MODES = {
+  "train": "train or resume, evaluate, report",
+  "evaluate": "score a trained run again and rewrite its report",
+  "prepare": "build the data set and its tiles",
+}
+CONFIG = config_flags.DEFINE_config_file("config", None, "configs/<name>.py[:variant]")
+MODE = flags.DEFINE_string(
+  "mode", "train", "; ".join(f"{k}: {v}" for k, v in MODES.items())
+)
+WORKDIR = flags.DEFINE_string("workdir", "", "run folder; by default runs/<config>/...")
+
+
+def main(_):
+  from histojax import experiment
+
+  request = startup.request(CONFIG, MODE.value, MODES, WORKDIR.value)
+  return experiment.run(request)
+
+
+if __name__ == "__main__":
+  app.run(startup.guarded(main), flags_parser=startup.parse_flags)

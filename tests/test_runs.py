@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from histojax import runs
+from histojax.errors import InputError
+
+CONFIG = {"seed": 0, "model": {"name": "resnet50", "mean": (0.5, 0.5)}}
+SPLIT = {"train": ["a"], "test": ["b"]}
+
+
+def test_default_workdir_follows_file_variant_overrides_and_seed():
+  def name(variant="", overrides=None, seed=0):
+    return str(runs.default_workdir("configs/liver.py", variant, overrides or {}, seed))
+
+  assert name() == "runs/liver/seed0"
+  assert name("quick", seed=3) == "runs/liver-quick/seed3"
+  first = name("quick", {"model.attention": "none"})
+  assert first.startswith("runs/liver-quick-") and first.endswith("/seed0")
+  assert first != name("quick", {"model.attention": "se"})
+  assert first == name("quick", {"model.attention": "none"})
+
+
+def test_a_folder_is_begun_once_and_refuses_another_config(tmp_path):
+  folder = runs.RunFolder(tmp_path / "run")
+  assert folder.begun(CONFIG, SPLIT) is False
+  assert not (tmp_path / "run").exists()
+  folder.create(CONFIG, SPLIT)
+  assert folder.begun(CONFIG, SPLIT) is True
+  before = folder.config.read_bytes()
+  changed = {"seed": 0, "model": {"name": "vgg16", "mean": (0.5, 0.5)}, "epochs": 3}
+  with pytest.raises(InputError, match="model.name: 'resnet50' there, 'vgg16' now"):
+    folder.begun(changed, SPLIT)
+  with pytest.raises(InputError, match="epochs: None there, 3 now"):
+    folder.begun(changed, SPLIT)
+  with pytest.raises(InputError, match="began on other images"):
+    folder.begun(CONFIG, SPLIT | {"train": ["c"]})
+  assert folder.config.read_bytes() == before
+
+
+def test_a_torn_config_is_named(tmp_path):
+  folder = runs.RunFolder(tmp_path / "run")
+  folder.create(CONFIG, SPLIT)
+  folder.split.write_text('{"train": [')
+  with pytest.raises(InputError, match="is not a whole run"):
+    folder.begun(CONFIG, SPLIT)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+  (tmp_path / "file").write_text("")
+  with pytest.raises(InputError, match="cannot write"):
+    runs.RunFolder(tmp_path / "file" / "run").create(CONFIG, SPLIT)
+
+
+def test_metrics_are_cut_to_the_restored_step(tmp_path):
+  folder = runs.RunFolder(tmp_path)
+  folder.append_metrics([{"step": 1}, {"step": 2}, {"step": 2, "validation/loss": 0.5}])
+  folder.append_metrics([{"step": 3}])
+  with folder.metrics.open("a") as file:
+    file.write('{"step": 4, "lo')  # a kill in mid-write
+  assert [row["step"] for row in folder.metric_rows()] == [1, 2, 2, 3]
+  assert len(folder.truncate_metrics(2)) == 3
+  folder.append_metrics([{"step": 3}])
+  rows = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+  assert [row["step"] for row in rows] == [1, 2, 2, 3]
