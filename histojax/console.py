@@ -70,7 +70,7 @@ class Progress:
     if self._tty:
       self._bar.set_postfix_str(note, refresh=False)
       self._bar.update(self.done - self._bar.n)
-    elif now - self._spoken >= 20 and self.done < self.total:
+    elif now - self._spoken >= 20 and self._first[1] < self.done < self.total:
       self._spoken = now
       print(
         f"{self.label}: {self.done:,}/{self.total:,} {self.unit}s,"

@@ -194,6 +194,23 @@ def test_a_lost_loss_stops_the_run(finished, images, tmp_path):
   assert not (tmp_path / "run" / "report.json").exists()
 
 
+def test_a_long_recipe_says_so_and_names_the_quick_line(
+  finished, images, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(experiment, "HOUR", 0.0)
+  asked = request(images, tmp_path / "run")._replace(variant="")
+  experiment.run(asked)
+  said = capsys.readouterr().out
+  assert "the whole recipe takes about" in said
+  assert f"python launch.py --config={asked.file}:quick" in said
+
+
+def test_a_gpu_that_jax_does_not_use_is_pointed_out(monkeypatch, capsys):
+  monkeypatch.setattr(startup.glob, "glob", lambda pattern: ["/dev/nvidia0"])
+  startup.greet()
+  assert 'pip install "jax[cuda13]==' in capsys.readouterr().out
+
+
 def test_choosing_on_the_test_part_is_flagged(finished, images, tmp_path):
   experiment.run(request(images, tmp_path / "run", select_on="test"))
   rows = metric_rows(tmp_path / "run")

@@ -1,0 +1,66 @@
+"""Backbones by name: `create` is the only door."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from histojax.attention import GATES
+from histojax.errors import InputError, nearest
+from histojax.models.resnet import ResNet
+from histojax.spec import per_stage
+
+MODELS = {
+  "resnet50": ResNet,
+  # Small enough to compile in seconds: for tests and for trying things out.
+  "resnet_tiny": partial(ResNet, stage_sizes=(1, 1, 1, 1), width=8),
+}
+DTYPES = ("float32", "bfloat16")
+
+
+def create(
+  name: str,
+  *,
+  num_classes: int,
+  attention: str = "none",
+  dtype: str = "float32",
+  **kwargs: Any,
+) -> nn.Module:
+  """The model of that name, to be called as
+
+      model.apply(variables, images, train=...) -> (logits [B, K] float32, end points)
+
+  with images [B, H, W, 3] float. SE-ResNet50 is ('resnet50', attention='se(ratio=16)').
+
+  Raises:
+    InputError: an unknown model, attention block, dtype or argument, each with the
+      nearest valid name, or a value the model cannot be built of.
+  """
+  if name not in MODELS:
+    raise InputError(f"model {name!r} is unknown; {nearest(name, MODELS)}")
+  if dtype not in DTYPES:
+    raise InputError(f"dtype {dtype!r} is unknown; {nearest(str(dtype), DTYPES)}")
+  if type(num_classes) is not int or num_classes < 2:
+    raise InputError(f"num_classes={num_classes!r}: give a whole number of at least 2")
+  per_stage(attention, 4, known=GATES, what="attention")
+  accepted = [
+    key
+    for key in inspect.signature(MODELS[name]).parameters
+    if key not in ("parent", "name")
+  ]
+  for key in kwargs:
+    if key not in accepted:
+      raise InputError(f"{name} takes no argument {key!r}; {nearest(key, accepted)}")
+  return MODELS[name](
+    num_classes=num_classes, attention=attention, dtype=dtype, **kwargs
+  )
+
+
+def parameter_count(params: Mapping[str, Any]) -> int:
+  """How many numbers are trained: the elements of `params`, running statistics not."""
+  return sum(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(params))

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: each fused operation beside its plain form."""

@@ -1,0 +1,111 @@
+"""Bilinear affine sampling of uint8 images inside a compiled step.
+
+`affine` reads from an array that is already framed by the fill colour, so a tap is one
+gather of a pixel and needs no test of its own; `affine_plain` is the same operation
+written as its definition. Both are float32 and return the numbers of `scipy.ndimage`
+with `order=1, mode='grid-constant'`: a tap across the border blends with `fill`.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def affine(images, matrix, extent, *, size, fill, spread=None, reach=None):
+  """Samples `size` x `size` pixels of each image through its own affine map.
+
+  Output pixel (i, j) (column, row) has the centred coordinates
+  u = (i - (size-1)/2, j - (size-1)/2) and reads the image at (x, y) = matrix @ (u, 1);
+  pixel centres are at integers on both sides. Centred, because float32 then rounds
+  around the image's middle instead of its corner, and a flip is a change of sign.
+
+  Args:
+    images: uint8 [B, H, W, 3].
+    matrix: float32 [B, 2, 3], centred output (x, y, 1) -> image (x, y) in pixels.
+    extent: int32 [B, 2], the valid (height, width) of each image in the padded array.
+    fill: three integers in 0..255, the colour of everything outside `extent`.
+    spread: None, or float32 [B, 2] in output pixels (x, y): the mean of the four
+      samples at u +- spread stands for the pixel, which antialiases a reduction.
+    reach: None, or float32 [B, 2] in output pixels (x, y): |u| beyond it is held there.
+
+  Returns:
+    float32 [B, size, size, 3] in 0..255.
+  """
+  images, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
+  samples = [
+    sample(images, x, y, extent) for x, y in _positions(matrix, size, spread, reach)
+  ]
+  return sum(samples) / len(samples)
+
+
+def affine_plain(images, matrix, extent, *, size, fill, spread=None, reach=None):
+  """`affine` as its definition: four masked gathers of three channels per sample."""
+  fill = jnp.asarray(fill, jnp.float32)
+  sample = jax.vmap(_sample_plain, in_axes=(0, 0, 0, 0, None))
+  at = _positions(matrix, size, spread, reach)
+  samples = [sample(images, x, y, extent, fill) for x, y in at]
+  return sum(samples) / len(samples)
+
+
+def _positions(matrix, size, spread, reach):
+  """Yields the image coordinates x, y [B, S, S] of each sample (1, or 4 if spread)."""
+  centred = jnp.arange(size, dtype=jnp.float32) - (size - 1) / 2
+  u = jnp.broadcast_to(centred, (matrix.shape[0], 2, size))  # [B, (x, y), S]
+  m = matrix[..., None, None]  # [B, 2, 3, 1, 1]
+  corners = ((-1, -1), (1, -1), (-1, 1), (1, 1)) if spread is not None else ((0, 0),)
+  for corner in corners:
+    v = u
+    if spread is not None:
+      v = v + (spread * jnp.asarray(corner, jnp.float32))[..., None]
+    if reach is not None:
+      v = jnp.clip(v, -reach[..., None], reach[..., None])
+    ux, uy = v[:, 0, None, :], v[:, 1, :, None]  # [B, 1, S], [B, S, 1]
+    yield tuple(m[:, k, 2] + (m[:, k, 0] * ux + m[:, k, 1] * uy) for k in (0, 1))
+
+
+def _frame(images, extent, fill):
+  """uint8 [B, H+2, W+2, 3]: fill outside `extent`, and one pixel of it all around."""
+  batch, height, width, _ = images.shape
+  fill, extent = jnp.asarray(fill, jnp.uint8), extent[..., None, None]
+  inside = jnp.arange(height)[:, None] < extent[:, 0]
+  inside &= jnp.arange(width) < extent[:, 1]  # [B, H, W]
+  frame = jnp.broadcast_to(fill, (batch, height + 2, width + 2, 3))
+  return frame.at[:, 1:-1, 1:-1].set(jnp.where(inside[..., None], images, fill))
+
+
+def _sample_framed(frame, x, y, extent):
+  """One framed image uint8 [H+2, W+2, 3] at x, y [S, S] -> float32 [S, S, 3].
+
+  Whole pixels of uint8 are gathered: on a CPU XLA computes such indices once, but once
+  per tap and channel where each tap is a scalar (a packed word), which is 10x slower.
+  """
+  height, width = extent.astype(jnp.float32)
+  # One pixel outside is fill and so is all beyond: hold positions there, and no index
+  # can leave the frame.
+  x, y = jnp.clip(x, -1, width), jnp.clip(y, -1, height)
+  x0, y0 = (jnp.minimum(jnp.floor(v), n - 1) for v, n in ((x, width), (y, height)))
+  fx, fy = (x - x0)[..., None], (y - y0)[..., None]  # [S, S, 1]
+  column, row = x0.astype(jnp.int32) + 1, y0.astype(jnp.int32) + 1
+
+  def tap(down, right):
+    at = frame.at[row + down, column + right]
+    return at.get(mode="promise_in_bounds").astype(jnp.float32)
+
+  a, b, c, d = tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)
+  top, bottom = a + (b - a) * fx, c + (d - c) * fx
+  return top + (bottom - top) * fy
+
+
+def _sample_plain(image, x, y, extent, fill):
+  """One image uint8 [H, W, 3] at x, y [S, S] -> float32 [S, S, 3]."""
+  x0, y0 = jnp.floor(x), jnp.floor(y)
+  fx, fy = (x - x0)[..., None], (y - y0)[..., None]
+
+  def tap(row, column):
+    row, column = row.astype(jnp.int32), column.astype(jnp.int32)
+    inside = (row >= 0) & (row < extent[0]) & (column >= 0) & (column < extent[1])
+    value = image.at[row, column].get(mode="clip").astype(jnp.float32)
+    return jnp.where(inside[..., None], value, fill)
+
+  top = tap(y0, x0) * (1 - fx) + tap(y0, x0 + 1) * fx
+  bottom = tap(y0 + 1, x0) * (1 - fx) + tap(y0 + 1, x0 + 1) * fx
+  return top * (1 - fy) + bottom * fy

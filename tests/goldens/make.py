@@ -1,0 +1,53 @@
+"""Writes the goldens from PyTorch and timm (tests/requirements-oracles.txt):
+
+    python tests/goldens/make.py
+
+models.npz: logits of each case, eval and train mode; gates.npz: a map times each gate.
+Weights and images are not stored: both sides draw them from randomised.py.
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+import torch
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "oracles")]
+
+import cases  # noqa: E402
+import randomised  # noqa: E402
+import torch_models  # noqa: E402
+from timm.layers import SEModule  # noqa: E402
+
+GATES = {"se": lambda channels: SEModule(channels, rd_channels=channels // 16)}
+
+
+def models() -> dict[str, np.ndarray]:
+  arrays = {}
+  for case in cases.MODELS:
+    module = torch_models.build(case.torch_name, case.num_classes, case.stride_in_1x1)
+    weights = randomised.state(torch_models.shapes(module))
+    images = randomised.images(case.batch, case.size)
+    for mode in ("eval", "train"):
+      torch_models.load(module, weights)
+      output = torch_models.logits(module, images, train=mode == "train")
+      arrays[f"{case.name}/{mode}"] = output
+  return arrays
+
+
+def gates() -> dict[str, np.ndarray]:
+  arrays = {}
+  for name, build in GATES.items():
+    module = build(cases.GATE_CHANNELS)
+    torch_models.load(module, randomised.state(torch_models.shapes(module)))
+    x = torch.from_numpy(cases.gate_input()).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+      scaled = module(x)
+    arrays[name] = scaled.permute(0, 2, 3, 1).numpy()
+  return arrays
+
+
+if __name__ == "__main__":
+  np.savez_compressed(HERE / "models.npz", **models())
+  np.savez_compressed(HERE / "gates.npz", **gates())

@@ -1,0 +1,177 @@
+"""Models by name: counts, end points, errors."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from histojax import models
+from histojax.errors import InputError
+
+# (name, attention, classes) -> parameters: torchvision, timm and the papers agree.
+COUNTS = {
+  ("resnet50", "none", 1000): 25_557_032,
+  ("resnet50", "none", 2): 23_512_130,
+  ("resnet50", "none", 3): 23_514_179,
+  ("resnet50", "none", 5): 23_518_277,
+  ("resnet50", "none", 9): 23_526_473,
+  ("resnet50", "se(ratio=16)", 1000): 28_088_024,
+  ("resnet50", "se(ratio=16)", 2): 26_043_122,
+  ("resnet50", "se(ratio=16)", 3): 26_045_171,
+  ("resnet50", "se", 5): 26_049_269,
+  ("resnet50", "se", 9): 26_057_465,
+  # One SE in each of the three blocks of the last stage: 526,464 each.
+  ("resnet50", "none|none|none|se", 2): 23_512_130 + 3 * 526_464,
+  ("resnet_tiny", "none", 3): 129_163,
+}
+
+
+def shapes_of(model, size=32):
+  images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+  return jax.eval_shape(
+    lambda key, x: model.init(key, x, train=False), jax.random.key(0), images
+  )
+
+
+@functools.cache
+def tiny():
+  model = models.create(
+    "resnet_tiny", num_classes=3, attention="none|none|se|se(ratio=4)"
+  )
+  x = jax.random.normal(jax.random.key(1), (2, 33, 40, 3))
+  rng = np.random.default_rng(0)
+  variables = jax.tree.map(
+    lambda leaf: (
+      rng.uniform(0.5, 1.5, leaf.shape)
+      if leaf.ndim == 1
+      else rng.normal(size=leaf.shape) / leaf.shape[-1] ** 0.5
+    ).astype(np.float32),
+    shapes_of(model),
+  )
+  return model, variables, x
+
+
+def test_no_row_is_forgotten():
+  assert {name for name, _, _ in COUNTS} == set(models.MODELS)
+
+
+@pytest.mark.parametrize(("name", "attention", "classes"), COUNTS)
+def test_parameter_count(name, attention, classes):
+  for stride_in_1x1 in (False, True):
+    model = models.create(
+      name, num_classes=classes, attention=attention, stride_in_1x1=stride_in_1x1
+    )
+    variables = shapes_of(model)
+    assert set(variables) == {"params", "batch_stats"}
+    count = models.parameter_count(variables["params"])
+    assert count == COUNTS[name, attention, classes]
+
+
+def test_layers_are_named_in_the_source():
+  params = tiny()[1]["params"]
+  assert set(params) == {"stem", "head"} | {f"stage{i}_block1" for i in range(2, 6)}
+  block = params["stage5_block1"]
+  assert set(block) == {
+    *("conv1", "norm1", "conv2", "norm2", "conv3", "norm3"),
+    *("conv_shortcut", "norm_shortcut", "attention"),
+  }
+  assert set(block["norm1"]) == {"scale", "bias"}
+  assert set(block["attention"]["se"]) == {"fc1", "fc2"}
+
+
+def test_end_points_and_odd_sides():
+  model, variables, x = tiny()
+  logits, ends = jax.eval_shape(lambda: model.apply(variables, x, train=False))
+  assert logits.shape == (2, 3) and logits.dtype == jnp.float32
+  # 33 x 40 -> stem 17 x 20 -> pool 9 x 10 -> 5 x 5 -> 3 x 3 -> 2 x 2
+  assert {name: end.shape for name, end in ends.items()} == {
+    "stage2": (2, 9, 10, 32),
+    "stage3": (2, 5, 5, 64),
+    "stage4": (2, 3, 3, 128),
+    "stage5": (2, 2, 2, 256),
+    "features": (2, 256),
+  }
+
+
+def test_the_stride_moves_between_versions():
+  for stride_in_1x1 in (False, True):
+    model = models.create("resnet_tiny", num_classes=3, stride_in_1x1=stride_in_1x1)
+    apply = functools.partial(model.apply, train=False)
+    text = str(jax.make_jaxpr(apply)(shapes_of(model), jnp.ones((1, 64, 64, 3))))
+    # Stage 3 sees 16 x 16: its 3x3 reads 16 x 16 in v1.5 and 8 x 8 in v1.
+    assert ("[1,16,16,16]" in text) != stride_in_1x1
+
+
+def test_gates_are_recorded_without_changing_the_output():
+  model, variables, x = tiny()
+
+  @jax.jit
+  def both(variables, x):
+    plain, _ = model.apply(variables, x, train=False)
+    (recorded, _), gates = model.apply(variables, x, train=False, mutable=["gates"])
+    return plain, recorded, gates["gates"]
+
+  plain, recorded, gates = both(variables, x)
+  np.testing.assert_array_equal(plain, recorded)
+  assert set(gates) == {"stage4_block1", "stage5_block1"}
+  assert gates["stage5_block1"]["attention"]["se_gate"].shape == (2, 1, 1, 256)
+
+
+def test_training_moves_the_statistics_and_inference_does_not():
+  model, variables, x = tiny()
+  run = jax.jit(
+    lambda variables, train: model.apply(
+      variables, x, train=train, mutable=["batch_stats"]
+    )[1]["batch_stats"],
+    static_argnums=1,
+  )
+  moved, still = run(variables, True), run(variables, False)
+  before = variables["batch_stats"]
+  for path, leaf in jax.tree_util.tree_leaves_with_path(still):
+    assert (leaf == functools.reduce(lambda t, k: t[k.key], path, before)).all()
+  changed = jax.tree.map(lambda a, b: bool((a != b).any()), moved, before)
+  assert all(jax.tree.leaves(changed))
+
+
+def test_every_parameter_gets_a_gradient():
+  model, variables, x = tiny()
+
+  @jax.jit
+  @jax.grad
+  def gradient(params):
+    variables_ = {**variables, "params": params}
+    (logits, _), _ = model.apply(variables_, x, train=True, mutable=["batch_stats"])
+    return jax.nn.log_softmax(logits)[:, 0].mean()
+
+  for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(variables["params"])):
+    assert float(jnp.abs(leaf).max()) > 0, path
+
+
+def test_bfloat16_is_near_float32():
+  model, variables, x = tiny()
+  narrow = model.clone(dtype="bfloat16")
+  run = jax.jit(lambda v, model: model.apply(v, x, train=False), static_argnums=1)
+  (wanted, _), (got, ends) = run(variables, model), run(variables, narrow)
+  assert got.dtype == jnp.float32 and ends["stage5"].dtype == jnp.bfloat16
+  assert ends["features"].dtype == jnp.float32
+  # Each of 13 layers rounds at 2**-9; 0.5 % is what was seen.
+  assert float(jnp.abs(got - wanted).max() / jnp.abs(wanted).max()) < 0.02
+
+
+@pytest.mark.parametrize(
+  ("arguments", "says"),
+  [
+    ({"name": "resnet51"}, "did you mean 'resnet50'"),
+    ({"attention": "sse"}, "did you mean 'se'"),
+    ({"attention": "se|se"}, "has 2 stages"),
+    ({"dtype": "float16"}, "dtype 'float16' is unknown"),
+    ({"num_classes": 1}, "at least 2"),
+    ({"num_classes": "3"}, "at least 2"),
+    ({"widht": 8}, "did you mean 'width'"),
+  ],
+)
+def test_bad_arguments_get_one_sentence(arguments, says):
+  with pytest.raises(InputError, match=says):
+    models.create(**{"name": "resnet_tiny", "num_classes": 3, **arguments})

@@ -1,0 +1,121 @@
+"""Live against timm: logits, statistics and gradients, all weights randomised."""
+
+import cases
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import randomised
+
+from histojax import models
+from histojax.models.pretrained import from_torch, torch_names, torch_shapes
+
+pytestmark = pytest.mark.oracle
+
+
+@pytest.fixture(scope="module")
+def oracle():
+  import torch_models
+
+  return torch_models
+
+
+def difference(got, want) -> float:
+  """max|d| / max|want|."""
+  return float(np.abs(np.asarray(got) - want).max() / np.abs(want).max())
+
+
+def prepare(case):
+  """(model, images, weights by PyTorch's names, the same as our variables)."""
+  model = models.create(**case.arguments())
+  images = randomised.images(case.batch, case.size)
+  shapes = jax.eval_shape(
+    lambda: model.init(jax.random.key(0), jnp.asarray(images[:1]), train=False)
+  )
+  weights = randomised.state(torch_shapes(shapes))
+  return model, images, weights, from_torch(weights, shapes)
+
+
+@pytest.mark.parametrize("case", cases.MODELS, ids=lambda case: case.name)
+def test_logits_and_statistics(case, oracle):
+  model, images, weights, variables = prepare(case)
+  module = oracle.build(case.torch_name, case.num_classes, case.stride_in_1x1)
+  assert oracle.shapes(module) == torch_shapes(variables)
+  oracle.load(module, weights)
+
+  @jax.jit
+  def run(variables):
+    (train, _), stats = model.apply(
+      variables, images, train=True, mutable=["batch_stats"]
+    )
+    return model.apply(variables, images, train=False)[0], train, stats
+
+  got_eval, got_train, stats = run(variables)
+  assert difference(got_eval, oracle.logits(module, images, train=False)) < 1e-4
+  assert difference(got_train, oracle.logits(module, images, train=True)) < 1e-4
+
+  state = {name: value.numpy() for name, value in module.state_dict().items()}
+  for path, name in torch_names(stats).items():
+    got = stats
+    for key in path:
+      got = got[key]
+    if name.endswith("running_var"):
+      # PyTorch keeps the unbiased variance, n / (n - 1) of ours.
+      n = _samples(case, name)
+      got = 0.9 * weights[name] + (got - 0.9 * weights[name]) * n / (n - 1)
+    assert difference(got, state[name]) < 1e-3, name
+
+  if case.attention != "none":
+    fc2 = variables["params"]["stage4_block3"]["attention"]["se"]["fc2"]
+    rng = np.random.default_rng(3)
+    fc2["kernel"] = rng.permutation(fc2["kernel"].ravel()).reshape(fc2["kernel"].shape)
+    oracle.load(module, weights)
+    want = oracle.logits(module, images, train=False)
+    assert difference(run(variables)[0], want) > 1e-2
+
+
+def _samples(case, name: str) -> int:
+  """How many values of each channel the norm of that name sees."""
+  halvings = 1
+  if name.startswith("layer"):
+    stage, block, layer = name.removeprefix("layer").split(".")[:3]
+    halvings += int(stage)
+    if stage > "1" and block == "0" and layer == "bn1" and not case.stride_in_1x1:
+      halvings -= 1
+  side = -(-case.size // 2**halvings)
+  return case.batch * side * side
+
+
+@pytest.mark.parametrize("name", ["resnet_tiny"])
+def test_gradients(name, oracle):
+  """Of a cross entropy in train mode, every parameter."""
+  import torch
+
+  case = next(case for case in cases.MODELS if case.name == name)
+  model, images, weights, variables = prepare(case)
+  labels = np.arange(case.batch) % case.num_classes
+  module = oracle.build(case.torch_name, case.num_classes).train()
+  oracle.load(module, weights)
+  output = module(torch.from_numpy(images).permute(0, 3, 1, 2))
+  torch.nn.functional.cross_entropy(output, torch.from_numpy(labels)).backward()
+  named = dict(module.named_parameters())
+
+  @jax.jit
+  def gradient(params):
+    def loss(params):
+      variables_ = {**variables, "params": params}
+      (logits, _), _ = model.apply(
+        variables_, images, train=True, mutable=["batch_stats"]
+      )
+      return -jax.nn.log_softmax(logits)[np.arange(case.batch), labels].mean()
+
+    return jax.grad(loss)(params)
+
+  got = {"params": gradient(variables["params"])}
+  wanted = from_torch(
+    {key: parameter.grad.numpy() for key, parameter in named.items()}, got
+  )
+  for (path, a), b in zip(
+    jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(wanted), strict=True
+  ):
+    assert difference(a, b) < 1e-3, path
