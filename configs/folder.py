@@ -1,9 +1,9 @@
 """Your own images: SE-ResNet50 on a folder `<class>/...` or a CSV (path,label,group).
 
-  python launch.py --config=configs/folder.py:quick --config.data.source=/path/to/images
+  python launch.py --config=configs/folder.py:quick --config.data.source=/path/images
   python launch.py --config=configs/folder.py --config.data.source=/path/manifest.csv
 
-The column `group` (patient, slide) keeps images of one patient on one side of the split.
+The column `group` (patient, slide) keeps images of one patient on one side.
 A column `split` (train, validation, test), or a second folder given as
 --config.data.test_source, is used with --config.split.protocol=predefined.
 """
@@ -43,6 +43,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.augment.canvas = "same"  # or: expand, inscribed
   c.augment.fill = (255, 255, 255)  # colour outside the rotated image
   c.augment.flip = "both"
+  c.augment.normalise = "fixed"  # by mean and std, or by each `image`'s own
   c.augment.mean = (0.5, 0.5, 0.5)
   c.augment.std = (0.25, 0.25, 0.25)
 
@@ -53,7 +54,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 
   c.optimizer = config_dict.ConfigDict()
-  c.optimizer.learning_rate = 0.03
+  c.optimizer.learning_rate = 0.01
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 1e-4
   c.optimizer.schedule = "cosine"

@@ -49,6 +49,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.augment.canvas = "expand"  # assumption: eq. (1) has offsets, so the canvas grows
   c.augment.fill = (0, 0, 0)  # assumption: colour outside the rotated image
   c.augment.flip = "none"
+  c.augment.normalise = "fixed"  # by mean and std, or by each `image`'s own
   c.augment.mean = (0.5, 0.5, 0.5)  # assumption: pixel scaling not stated
   c.augment.std = (0.25, 0.25, 0.25)
 
@@ -72,10 +73,11 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
     c.split.protocol = "grouped"
     c.select_on = "validation"
   if variant == "quick":
-    c.epochs, c.evaluate_every = 36, 6
+    c.epochs, c.evaluate_every = 30, 5
     c.augment.size, c.augment.canvas = 64, "inscribed"
     c.augment.train_rotations, c.augment.flip = "random", "both"
-    c.optimizer.learning_rate, c.optimizer.momentum = 0.03, 0.9
+    c.augment.normalise = "image"  # stains differ from slide to slide
+    c.optimizer.learning_rate, c.optimizer.momentum = 0.01, 0.9
     c.optimizer.schedule = "cosine"
     c.checkpoint.keep = 1
   return c

@@ -168,7 +168,7 @@ def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
 def train(
   request, engine, plan, state, start, folder, saved, interrupts, curve
 ):  # fmt: skip
-  """Trains from step `start` to the end. Returns (state, what the report says of it)."""
+  """Trains from step `start` to the end. Returns (state, what to report)."""
   from tensorboardX import SummaryWriter
 
   began, batch = time.monotonic(), plan.batch_size

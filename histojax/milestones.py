@@ -17,8 +17,8 @@ class Milestones:
 
   Evaluation, saving and logging follow the step number, so that a resumed run repeats
   exactly what an uninterrupted one does; saving by the clock only adds checkpoints.
-  `curve` is a function state -> what `Engine.predict` returns, or None where nothing may
-  be looked at before the end.
+  `curve` is a function state -> what `Engine.predict` returns, or None where nothing
+  may be looked at before the end.
   """
 
   def __init__(self, config, plan, folder, checkpoints, interrupts, writer, curve):

@@ -1,4 +1,4 @@
-"""From predictions to the report: what a run came to, on the screen and in its folder."""
+"""From predictions to the report: what a run came to, on screen and on disk."""
 
 import datetime
 import json
@@ -20,8 +20,8 @@ from histojax.evaluation import (
 from histojax.evaluation import summary as terminal
 
 NO_GROUPS = (
-  "No group (patient, slide) is known of these images: each counts as its own, so images"
-  " of one patient may stand on both sides, and the intervals are too narrow if they do."
+  "No group (patient, slide) is known of these images: each counts as its own, so"
+  " images of one patient may stand on both sides, and intervals may be too narrow."
 )
 SELECTION = {
   "last": "last epoch ({:g}), as the recipe says: nothing was chosen",
@@ -31,9 +31,9 @@ SELECTION = {
 }
 
 
-def unit(tiles) -> str:
+def unit(dataset, tiles) -> str:
   """What a group is called: 'image' where every image is its own."""
-  return "image" if len(set(tiles.group)) == len(tiles) else "group"
+  return "image" if len(set(tiles.group)) == len(tiles) else dataset.group_name
 
 
 def show_data(dataset, tiles, split=None) -> None:
@@ -41,24 +41,26 @@ def show_data(dataset, tiles, split=None) -> None:
   from rich.table import Table
 
   kind = "SYNTHETIC images" if dataset.synthetic else "images"
-  grouped = unit(tiles) == "group"
-  groups = f", {len(set(tiles.group)):,} groups" if grouped else ""
+  name, count = unit(dataset, tiles), len(set(tiles.group))
+  groups = f", {count:,} {name}s" if count < len(tiles) else ""
   console.say(f"{dataset.name}: {len(tiles):,} {kind}{groups}")
   if split is None:
     return
   found = splits.describe(tiles, split)
-  table = Table("part", *tiles.classes, "images", *["groups"] * grouped, box=None)
+  table = Table(
+    "part", *tiles.classes, "images", *[f"{name}s"] * bool(groups), box=None
+  )
   for part in splits.PARTS:
     counts = [*found[part]["per_class"], found[part]["images"], found[part]["groups"]]
     table.add_row(part, *(f"{n:,}" for n in counts[: len(table.columns) - 1]))
   console.show(table)
   for key, what in (
-    ("shared_groups", f"{unit(tiles)}s"),
+    ("shared_groups", f"{name}s"),
     ("shared_identical", "pixel-identical images"),
   ):
     style = "bold red" if found[key] else ""
     console.say(f"on both sides of train | test: {found[key]} {what}", style)
-  if not grouped:
+  if not groups:
     console.warn(NO_GROUPS)
 
 
@@ -121,7 +123,7 @@ def score(classes, views, images) -> dict:
 def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
   """Everything in the report that is not a score."""
   config, found = request.config, splits.describe(tiles, split)
-  notes = [NO_GROUPS] if unit(tiles) == "image" else []
+  notes = [NO_GROUPS] if unit(dataset, tiles) == "image" else []
   if training["resumed_from_step"]:
     at = training["resumed_from_step"]
     notes.append(f"Resumed from step {at}: seconds are of the last session only.")
@@ -142,7 +144,7 @@ def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
     | {
       "classes": list(tiles.classes),
       "groups": len(set(tiles.group)),
-      "group_name": unit(tiles),
+      "group_name": unit(dataset, tiles),
       "per_class": per_class,
     },
     "split": {

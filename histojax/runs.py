@@ -1,7 +1,7 @@
 """The run folder: the only file that knows its names.
 
-Files are written to a temporary name and renamed, so a kill leaves the old one or the new
-one. A folder that holds another config is refused with the difference shown.
+Files are written to a temporary name and renamed, so a kill leaves the old one or
+the new. A folder that holds another config is refused with the difference shown.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Before a run: the environment, the flags, and one sentence for every mistake in them."""
+"""Before a run: environment and flags, and one sentence for every mistake in them."""
 
 import glob
 import importlib.util
@@ -143,8 +143,8 @@ def say_long(request: Request, seconds: float) -> None:
   """Says how long the whole recipe takes, and names the quick line."""
   quick = f" A version of minutes: python launch.py --config={request.file}:quick"
   console.warn(
-    f"the whole recipe takes about {console.duration(seconds)} on this machine; stop and"
-    f" resume it at any time.{'' if request.variant == 'quick' else quick}"
+    f"the whole recipe takes about {console.duration(seconds)} on this machine; stop"
+    f" and resume it at any time.{'' if request.variant == 'quick' else quick}"
   )
 
 

@@ -29,6 +29,7 @@ class View:
   canvas: str
   fill: tuple[int, int, int]
   flip: str
+  normalise: str
   mean: tuple[float, float, float]
   std: tuple[float, float, float]
   dtype: str

@@ -58,10 +58,24 @@ def test_only_checkpoint_imports_orbax():
   assert [p.name for p in users] == ["checkpoint.py"]
 
 
+def code_lines(path):
+  """Lines that are neither blank, comment nor docstring."""
+  text, documented = path.read_text(), set()
+  for node in ast.walk(ast.parse(text)):
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+      if ast.get_docstring(node):
+        documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+  return [
+    line
+    for number, line in enumerate(text.splitlines(), 1)
+    if line.strip() and not line.strip().startswith("#") and number not in documented
+  ]
+
+
 def test_no_file_is_long_and_the_package_is_small():
-  lines = {p: len(p.read_text().splitlines()) for p in PACKAGE.rglob("*.py")}
-  assert not [p.name for p, n in lines.items() if n > 300]
-  assert sum(lines.values()) <= 3500
+  files = list(PACKAGE.rglob("*.py"))
+  assert not [p.name for p in files if len(p.read_text().splitlines()) > 300]
+  assert sum(len(code_lines(p)) for p in files) <= 3500
 
 
 def test_the_package_needs_neither_tensorflow_nor_pytorch():

@@ -1,1 +1,1 @@
-"""Data: one file per data set, decoded once into tiles, split, planned, yielded by grain."""
+"""Data: one file per data set, decoded once, split, planned, yielded by grain."""

@@ -19,6 +19,7 @@ class DataSet(NamedTuple):
   licence: str = ""
   citation: str = ""
   synthetic: bool = False
+  group_name: str = "group"  # what must not cross a split: slide, patient
 
 
 def synthetic_liver(data) -> DataSet:
@@ -34,6 +35,7 @@ def synthetic_liver(data) -> DataSet:
     module.LICENCE,
     module.CITATION,
     synthetic=True,
+    group_name="slide",
   )
 
 

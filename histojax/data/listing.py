@@ -1,7 +1,7 @@
 """Lists your own images: a tree `<class>/...` or a CSV manifest (path,label,group).
 
-A manifest may have a column `split` (train, validation, test); other columns are ignored,
-paths are relative to it. An image without a group (patient, slide) is its own group.
+A manifest may have a column `split` (train, validation, test); other columns are not
+read, paths are relative to it. Without a group (patient, slide) an image is its own.
 """
 
 import csv

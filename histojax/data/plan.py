@@ -30,8 +30,8 @@ class TrainPlan:
   """Full batches for `epochs` epochs over `rows` of the tiles.
 
   `train_rotations`: `all` visits every image at every angle in each epoch (the liver
-  paper), `random` once at an angle of the set drawn anew, `none` once upright. `rate` is
-  (step, num_steps) -> learning rate.
+  paper), `random` once at an angle of the set drawn anew, `none` once upright. `rate`
+  is (step, num_steps) -> learning rate.
   """
 
   rows: np.ndarray
@@ -96,7 +96,7 @@ class TrainPlan:
 
 @dataclasses.dataclass(frozen=True)
 class EvalPlan:
-  """Every image of `rows` once at each of `rotations` angles; the last batch is padded."""
+  """Every image of `rows` once at each of `rotations` angles; the last batch padded."""
 
   rows: np.ndarray
   batch_size: int

@@ -1,7 +1,7 @@
 """Splits: which images train, choose and test; and what stands on both sides.
 
-`paper`       image-level, floor(0.2 n) test images per class, no validation part. Slides
-              cross it: the published protocol, reproduced and flagged.
+`paper`       image-level, floor(0.2 n) test images per class, no validation part;
+              slides cross it: the published protocol, reproduced and flagged.
 `grouped`     no group (slide, patient) on two sides, stratified; validation is cut from
               the training groups.
 `predefined`  train and test as the data set says; validation likewise, or cut as above.
@@ -54,7 +54,7 @@ def paper(tiles: Tiles, split) -> Split:
 
 
 def grouped(tiles: Tiles, split) -> Split:
-  """Fold `split.fold` of `split.folds` tests; validation is cut from the other groups."""
+  """Fold `split.fold` of `split.folds` tests; the others train and validate."""
   if not 0 <= split.fold < split.folds:
     raise InputError(f"split.fold={split.fold}: must be 0..{split.folds - 1}")
   rows = np.arange(len(tiles))
@@ -82,7 +82,7 @@ PROTOCOLS = {"paper": paper, "grouped": grouped, "predefined": predefined}
 
 def describe(tiles: Tiles, split: Split) -> dict:
   """Per part `images`, `groups` and `per_class` counts; and `shared_groups` and
-  `shared_identical`: groups and pixel-identical images on both sides of the test part."""
+  `shared_identical`: groups, pixel-identical images on both sides of test."""
   found = {
     part: {
       "images": len(rows),

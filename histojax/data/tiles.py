@@ -1,4 +1,4 @@
-"""Tiles: every image decoded, checked and resized once, into one memory-mapped array."""
+"""Tiles: every image decoded, checked and resized once, into one memory map."""
 
 import contextlib
 import dataclasses
@@ -84,6 +84,9 @@ def _build(dataset: DataSet):
     builder = dataset.builder(data_dir=str(data_dir), progress=progress.advance)
     if not builder.is_prepared():
       builder.download_and_prepare(file_format="array_record")
+  built = sum(split.num_examples for split in builder.info.splits.values())
+  if built != dataset.images:
+    raise InputError(f"{data_dir} holds {built} of {dataset.images} images: delete it")
   return builder
 
 

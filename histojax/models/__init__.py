@@ -44,18 +44,14 @@ def create(
   if name not in MODELS:
     raise InputError(f"model {name!r} is unknown; {nearest(name, MODELS)}")
   if dtype not in DTYPES:
-    raise InputError(f"dtype {dtype!r} is unknown; {nearest(str(dtype), DTYPES)}")
+    raise InputError(f"model.dtype={dtype!r}: use auto, float32 or bfloat16")
   if type(num_classes) is not int or num_classes < 2:
     raise InputError(f"num_classes={num_classes!r}: give a whole number of at least 2")
   per_stage(attention, 4, known=GATES, what="attention")
-  accepted = [
-    key
-    for key in inspect.signature(MODELS[name]).parameters
-    if key not in ("parent", "name")
-  ]
-  for key in kwargs:
-    if key not in accepted:
-      raise InputError(f"{name} takes no argument {key!r}; {nearest(key, accepted)}")
+  accepted = inspect.signature(MODELS[name]).parameters.keys() - {"parent", "name"}
+  for key in kwargs.keys() - accepted:
+    known = nearest(key, sorted(accepted))
+    raise InputError(f"{name} takes no argument {key!r}; {known}")
   return MODELS[name](
     num_classes=num_classes, attention=attention, dtype=dtype, **kwargs
   )

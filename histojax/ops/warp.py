@@ -1,9 +1,8 @@
 """Bilinear affine sampling of uint8 images inside a compiled step.
 
-`affine` reads from an array that is already framed by the fill colour, so a tap is one
-gather of a pixel and needs no test of its own; `affine_plain` is the same operation
-written as its definition. Both are float32 and return the numbers of `scipy.ndimage`
-with `order=1, mode='grid-constant'`: a tap across the border blends with `fill`.
+`affine` reads from an array framed by the fill colour, so a tap is one gather;
+`affine_plain` is the same written as its definition. Both are float32 and equal
+`scipy.ndimage` with `order=1, mode='grid-constant'`: `fill` blends in at the border.
 """
 
 import jax
@@ -13,15 +12,13 @@ import jax.numpy as jnp
 def affine(images, matrix, extent, *, size, fill, spread=None, reach=None):
   """Samples `size` x `size` pixels of each image through its own affine map.
 
-  Output pixel (i, j) (column, row) has the centred coordinates
-  u = (i - (size-1)/2, j - (size-1)/2) and reads the image at (x, y) = matrix @ (u, 1);
-  pixel centres are at integers on both sides. Centred, because float32 then rounds
-  around the image's middle instead of its corner, and a flip is a change of sign.
+  Output pixel (column i, row j), centred u = (i, j) - (size-1)/2, reads the image at
+  (x, y) = matrix @ (u, 1), pixel centres at integers. Centred, because float32 then
+  rounds around the image's middle, and a flip is a change of sign.
 
   Args:
-    images: uint8 [B, H, W, 3].
+    images: uint8 [B, H, W, 3], of which `extent` int32 [B, 2] (height, width) is valid.
     matrix: float32 [B, 2, 3], centred output (x, y, 1) -> image (x, y) in pixels.
-    extent: int32 [B, 2], the valid (height, width) of each image in the padded array.
     fill: three integers in 0..255, the colour of everything outside `extent`.
     spread: None, or float32 [B, 2] in output pixels (x, y): the mean of the four
       samples at u +- spread stands for the pixel, which antialiases a reduction.
@@ -30,10 +27,9 @@ def affine(images, matrix, extent, *, size, fill, spread=None, reach=None):
   Returns:
     float32 [B, size, size, 3] in 0..255.
   """
-  images, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
-  samples = [
-    sample(images, x, y, extent) for x, y in _positions(matrix, size, spread, reach)
-  ]
+  frame, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
+  at = _positions(matrix, size, spread, reach)
+  samples = [sample(frame, x, y, extent) for x, y in at]
   return sum(samples) / len(samples)
 
 
@@ -53,11 +49,8 @@ def _positions(matrix, size, spread, reach):
   m = matrix[..., None, None]  # [B, 2, 3, 1, 1]
   corners = ((-1, -1), (1, -1), (-1, 1), (1, 1)) if spread is not None else ((0, 0),)
   for corner in corners:
-    v = u
-    if spread is not None:
-      v = v + (spread * jnp.asarray(corner, jnp.float32))[..., None]
-    if reach is not None:
-      v = jnp.clip(v, -reach[..., None], reach[..., None])
+    v = u if spread is None else u + (spread * jnp.float32(corner))[..., None]
+    v = v if reach is None else jnp.clip(v, -reach[..., None], reach[..., None])
     ux, uy = v[:, 0, None, :], v[:, 1, :, None]  # [B, 1, S], [B, S, 1]
     yield tuple(m[:, k, 2] + (m[:, k, 0] * ux + m[:, k, 1] * uy) for k in (0, 1))
 
@@ -75,12 +68,11 @@ def _frame(images, extent, fill):
 def _sample_framed(frame, x, y, extent):
   """One framed image uint8 [H+2, W+2, 3] at x, y [S, S] -> float32 [S, S, 3].
 
-  Whole pixels of uint8 are gathered: on a CPU XLA computes such indices once, but once
-  per tap and channel where each tap is a scalar (a packed word), which is 10x slower.
+  Whole pixels are gathered: on a CPU XLA computes such indices once, but per tap and
+  channel where a tap is a scalar (a packed word), which is 10x slower.
   """
   height, width = extent.astype(jnp.float32)
-  # One pixel outside is fill and so is all beyond: hold positions there, and no index
-  # can leave the frame.
+  # all beyond one pixel outside is fill, too: held there, no index leaves the frame
   x, y = jnp.clip(x, -1, width), jnp.clip(y, -1, height)
   x0, y0 = (jnp.minimum(jnp.floor(v), n - 1) for v, n in ((x, width), (y, height)))
   fx, fy = (x - x0)[..., None], (y - y0)[..., None]  # [S, S, 1]

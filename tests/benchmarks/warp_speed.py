@@ -29,6 +29,7 @@ def measure(batch, height, width, size, canvas, repeats):
       canvas=canvas,
       fill=(0, 0, 0),
       flip="both",
+      normalise="fixed",
       mean=(0.5, 0.5, 0.5),
       std=(0.25, 0.25, 0.25),
       dtype=jnp.bfloat16 if jax.default_backend() == "gpu" else jnp.float32,

@@ -111,3 +111,9 @@ def test_metadata_is_plain_json(cache, image_folder):
   prepare(image_folder())
   (folder,) = cache.glob("tiles/*")
   assert json.loads((folder / "tiles.json").read_text())["classes"] == ["a", "b", "c"]
+
+
+def test_a_build_that_is_not_whole_is_named(cache, image_folder):
+  whole = dataset(image_folder())
+  with pytest.raises(InputError, match="holds 30 of 31 images: delete it"):
+    tiles.prepare(whole._replace(images=31), lambda h, w: (h, w), "full")

@@ -166,7 +166,7 @@ def test_bfloat16_is_near_float32():
     ({"name": "resnet51"}, "did you mean 'resnet50'"),
     ({"attention": "sse"}, "did you mean 'se'"),
     ({"attention": "se|se"}, "has 2 stages"),
-    ({"dtype": "float16"}, "dtype 'float16' is unknown"),
+    ({"dtype": "float16"}, "use auto, float32 or bfloat16"),
     ({"num_classes": 1}, "at least 2"),
     ({"num_classes": "3"}, "at least 2"),
     ({"widht": 8}, "did you mean 'width'"),

@@ -13,6 +13,9 @@ from scipy import ndimage
 from histojax.ops import warp
 
 FILL = (7, 130, 251)
+STATIC = ("size", "fill")
+AFFINE = jax.jit(warp.affine, static_argnames=STATIC)
+PLAIN = jax.jit(warp.affine_plain, static_argnames=STATIC)
 
 
 def case(sizes, seed=0):
@@ -54,16 +57,16 @@ def test_framed_and_plain_form_agree(four):
   options = dict(size=17, fill=FILL)
   if four:
     options |= dict(spread=spread, reach=np.full((4, 2), 6, np.float32))
-  fused = jax.jit(lambda *a: warp.affine(*a, **options))(images, matrix, extent)
-  plain = warp.affine_plain(images, matrix, jnp.asarray(extent), **options)
+  fused = AFFINE(images, matrix, extent, **options)
+  plain = PLAIN(images, matrix, extent, **options)
   assert fused.dtype == plain.dtype == jnp.float32 and fused.shape == (4, 17, 17, 3)
   np.testing.assert_allclose(fused, plain, atol=1e-3)  # of 255
 
 
-@pytest.mark.parametrize("form", [warp.affine, warp.affine_plain])
+@pytest.mark.parametrize("form", [AFFINE, PLAIN], ids=["framed", "plain"])
 def test_equals_scipy_border_and_padding_included(form):
   images, matrix, extent = case([(19, 26), (31, 9), (31, 26)])
-  ours = form(images, matrix, jnp.asarray(extent), size=23, fill=FILL)
+  ours = form(images, matrix, extent, size=23, fill=FILL)
   for i, (height, width) in enumerate(extent):
     theirs = scipy_affine(images[i, :height, :width], matrix[i], 23)
     assert np.mean(theirs == FILL) > 0.02, "the case must look outside"
@@ -73,7 +76,7 @@ def test_equals_scipy_border_and_padding_included(form):
 def test_spread_is_the_mean_of_four_samples_and_reach_holds_positions():
   images, matrix, extent = case([(30, 30)])
   spread = np.float32([[0.3, 0.1]])
-  ours = warp.affine(images, matrix, extent, size=9, fill=FILL, spread=spread)
+  ours = AFFINE(images, matrix, extent, size=9, fill=FILL, spread=spread)
   corners = []
   for sx, sy in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
     moved = matrix[0].copy()
@@ -81,10 +84,10 @@ def test_spread_is_the_mean_of_four_samples_and_reach_holds_positions():
     corners.append(scipy_affine(images[0], moved, 9))
   np.testing.assert_allclose(ours[0], np.mean(corners, axis=0), atol=5e-3)
 
-  held = warp.affine(
+  held = AFFINE(
     images, matrix, extent, size=9, fill=FILL, reach=np.float32([[2.0, 1.0]])
   )
-  free = np.asarray(warp.affine(images, matrix, extent, size=9, fill=FILL))
+  free = np.asarray(AFFINE(images, matrix, extent, size=9, fill=FILL))
   index = np.arange(9) - 4
   rows, columns = np.clip(index, -1, 1) + 4, np.clip(index, -2, 2) + 4
   np.testing.assert_allclose(held, free[:, rows][:, :, columns], atol=1e-3)
@@ -94,19 +97,19 @@ def test_whole_pixel_maps_copy_pixels():
   """Pixel centres at integers: identity is exact, x is the column, y is the row."""
   images, _, extent = case([(8, 8)])
   identity = np.float32([[[1, 0, 3.5], [0, 1, 3.5]]])
-  same = warp.affine(images, identity, extent, size=8, fill=FILL)
+  same = AFFINE(images, identity, extent, size=8, fill=FILL)
   np.testing.assert_array_equal(same, images)
   right = identity + np.float32([[[0, 0, 2], [0, 0, 0]]])
-  moved = np.asarray(warp.affine(images, right, extent, size=8, fill=FILL))
+  moved = np.asarray(AFFINE(images, right, extent, size=8, fill=FILL))
   np.testing.assert_array_equal(moved[:, :, :6], images[:, :, 2:])
   np.testing.assert_array_equal(moved[:, :, 6:], np.broadcast_to(FILL, (1, 8, 2, 3)))
 
 
 def test_padded_batch_equals_each_image_alone():
   images, matrix, extent = case([(19, 26), (31, 9), (31, 26)])
-  batch = warp.affine(images, matrix, extent, size=23, fill=FILL)
+  batch = AFFINE(images, matrix, extent, size=23, fill=FILL)
   for i, (height, width) in enumerate(extent):
-    alone = warp.affine(
+    alone = AFFINE(
       images[i : i + 1, :height, :width],
       matrix[i : i + 1],
       extent[i : i + 1],

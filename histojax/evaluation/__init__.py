@@ -1,0 +1,1 @@
+"""From predictions to a report: NumPy arrays and files only, no JAX."""

@@ -1,0 +1,80 @@
+"""report.json and report.html: what a run came to, for machines and for people.
+
+The dict handed to `write` (keys marked * are required):
+
+    title*, variant, command, date, seed, folder, notes [str], files [str]
+    dataset*    name*, synthetic*, classes*, description, licence, citation, images,
+                groups, group_name ("slide"), per_class [{class, images, groups}]
+    split*      protocol, seed, fold, shared_groups, shared_identical,
+                parts {train, validation, test: {images, groups, per_class [K]}}
+    model       name, attention, parameters
+    selection   on ("validation", "test", "last"), text
+    scores*     images*, views, groups: `scores.score` or None; groups_reason
+    baselines*  `baselines.evaluate`;  published  `published.find` or None
+    assumptions [{key, value, why}];  training, environment {name: value};  config
+"""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+from histojax import atomic, console
+from histojax.evaluation import verdict
+from histojax.evaluation.intervals import few_groups
+
+_LOSSLESS = 150_000  # bytes; larger pictures (tissue) are embedded as JPEG
+
+
+def write(folder: str | Path, report: dict, figures: dict) -> Path:
+  """Writes `report.json` and the self-contained `report.html`; both whole or absent.
+
+  The report (as above) gains its `verdict`; NaN and infinities become null, arrays
+  lists, and what else JSON does not know its str. `figures`: {confusion, curves,
+  misclassified, contact_sheet: path of a PNG, or None}. Returns report.html's path.
+  """
+  folder, report = Path(folder), report | {"verdict": verdict.verdict(report)}
+  known = json.dumps(report, default=lambda v: getattr(v, "tolist", lambda: str(v))())
+  report = json.loads(known, parse_constant=lambda name: None)
+  pictures = {name: _embedded(path) for name, path in figures.items() if path}
+  page = _page(report, pictures)
+  text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+  atomic.write(folder / "report.json", text.encode())
+  atomic.write(folder / "report.html", page)
+  return folder / "report.html"
+
+
+def _page(report: dict, pictures: dict[str, str]) -> bytes:
+  """page.html of a stored report and {figure name: data URI}."""
+  import jinja2
+
+  files = jinja2.FileSystemLoader(Path(__file__).parent)
+  options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+  options["undefined"] = jinja2.ChainableUndefined  # keys of the report may be absent
+  page = jinja2.Environment(loader=files, **options)
+  page.globals |= {"verdict": verdict, "few_groups": few_groups, "dumps": json.dumps}
+  page.filters |= {"number": verdict.number, "interval": verdict.interval}
+  page.filters |= {"plain": _plain, "duration": console.duration}
+  text = page.get_template("page.html").render(report=report, pictures=pictures)
+  # a name that is no Unicode (an odd file name) becomes a character reference
+  return text.encode("utf-8", "xmlcharrefreplace")
+
+
+def _plain(value) -> str:
+  """A count, a measurement or a word; an en dash for nothing."""
+  if isinstance(value, int | float):
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+  return "–" if value is None else str(value)
+
+
+def _embedded(path: str | Path) -> str:
+  """A data URI of the picture; tissue shrinks fivefold as JPEG."""
+  data, kind = Path(path).read_bytes(), "png"
+  if len(data) > _LOSSLESS:
+    from PIL import Image
+
+    small, kind = io.BytesIO(), "jpeg"
+    with Image.open(path) as image:
+      image.convert("RGB").save(small, "JPEG", quality=88, subsampling=0)
+    data = small.getvalue()
+  return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

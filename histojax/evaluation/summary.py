@@ -1,0 +1,70 @@
+"""The report's gist for the terminal: at most thirty lines of eighty columns."""
+
+from histojax.evaluation.confusion import PER_CLASS
+from histojax.evaluation.figures import short
+from histojax.evaluation.verdict import decimals, interval, levels, number, verdict
+
+_TONES = {"good": "bold green", "doubt": "bold yellow", "bad": "bold red"}
+_CLASSES = 9  # more would not fit; the page has them all
+
+
+def summary(report: dict, page=None):
+  """A rich renderable of a report (as in `report.write`): the headline, the baselines,
+  scores and confusion matrix by class, and the path of report.html."""
+  from rich.console import Group
+  from rich.padding import Padding
+  from rich.text import Text
+
+  told = verdict(report)
+  first, comparison, *doubts = told["sentences"]
+  parts = [Text(first, _TONES[told["tone"]]), Text(comparison)]
+  parts += [Text(d, "yellow" if d.startswith("SYNTHETIC") else "red") for d in doubts]
+  parts += ["", _levels(report), "", _per_class(report["scores"]["images"])]
+  if page is not None:
+    parts += ["", Text(f"report  {page}", "bold", overflow="fold")]
+  return Group(*(Padding(p, (0, 0, 0, 1)) if p else "" for p in parts))
+
+
+def _levels(report: dict):
+  """Balanced accuracy per level: network, then both baselines and chance."""
+  names = ("n", "network", "95 % CI", "histogram", "mean RGB", "chance")
+  table, digits = _table("balanced accuracy", *names), decimals(report)
+  chance = number(report["baselines"]["chance"]["balanced_accuracy"], digits)
+  for title, blocks in levels(report):
+    scores = [b and b["balanced_accuracy"] for b in blocks.values()]
+    ours, *theirs = (number(s and s["value"], digits) for s in scores)
+    what = title.removeprefix("source "), f"{blocks['network']['n']:,}"
+    span = interval(scores[0], digits)
+    table.add_row(*what, f"[bold]{ours}[/]", span, *theirs, chance)
+  return table
+
+
+def _per_class(images: dict):
+  """Precision, recall, F1 with intervals; the confusion matrix in the same rows."""
+  from rich.markup import escape
+
+  shown = images["per_class"][:_CLASSES]
+  k = len(shown)
+  # the intervals give way to the matrix where both do not fit
+  spans = PER_CLASS if k <= 3 else ("f1",) if k <= 6 else ()
+  table = _table("class", "precision", "recall", "F1", "│")
+  for i in range(k):
+    table.add_column(str(i + 1), justify="right", no_wrap=True, min_width=2)
+  for i, c in enumerate(shown):
+    cells = [number(c[m]["value"], 2) for m in PER_CLASS]
+    for j, m in enumerate(PER_CLASS):
+      cells[j] += f" [dim]{interval(c[m], 2)}[/]" if m in spans else ""
+    counts = [f"[dim]{n or '·'}[/]" for n in images["confusion"][i][:k]]
+    counts[i] = f"[bold]{images['confusion'][i][i]}[/]"
+    table.add_row(f"{i + 1} {escape(short(c['class'], 12))}", *cells, "│", *counts)
+  return table
+
+
+def _table(first: str, *columns: str):
+  from rich.table import Table
+
+  table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+  table.add_column(first, no_wrap=True)
+  for name in columns:
+    table.add_column(name, justify="right", no_wrap=True)
+  return table

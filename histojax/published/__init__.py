@@ -1,0 +1,14 @@
+"""The papers' own tables with their sources, and what an audit of them found."""
+
+from histojax.errors import InputError, nearest
+from histojax.published import liver
+
+PAPERS = {"liver": liver.row}
+
+
+def find(key: str) -> dict:
+  """The published row of 'paper/model', such as 'liver/SENet'; unknown: InputError."""
+  paper, _, model = key.partition("/")
+  if paper not in PAPERS:
+    raise InputError(f"published={key!r}: {nearest(paper, PAPERS)}")
+  return PAPERS[paper](model)
