@@ -14,7 +14,6 @@ from histojax.evaluation.verdict import verdict
 from histojax.published import liver
 
 HOSTILE = ["<script>alert(1)</script>", 'a"b&c', "</style><b>", "[bold]'{0}"]
-GIVEN = object()
 
 
 def block(classes, right, groups=12, per_group=6):
@@ -32,6 +31,11 @@ def block(classes, right, groups=12, per_group=6):
 
 def example(classes=("poor", "moderate", "well"), right=4, colour=1, **changes):
   base = {"images": block(classes, colour), "groups": None}
+  chance = {"balanced_accuracy": 1 / len(classes), "accuracy": 1 / 3}
+  parts = {
+    "train": {"images": 60, "groups": 10, "per_class": [20] * len(classes)},
+    "validation": {"images": 0, "groups": 0, "per_class": [0] * len(classes)},
+  }
   held = {
     "title": "liver_senet",
     "variant": "quick",
@@ -48,17 +52,8 @@ def example(classes=("poor", "moderate", "well"), right=4, colour=1, **changes):
       "group_name": "slide",
       "per_class": [{"class": c, "images": 24, "groups": 4} for c in classes],
     },
-    "split": {
-      "protocol": "grouped",
-      "seed": 0,
-      "fold": 0,
-      "parts": {
-        "train": {"images": 60, "groups": 10, "per_class": [20] * len(classes)},
-        "validation": {"images": 0, "groups": 0, "per_class": [0] * len(classes)},
-      },
-      "shared_groups": 0,
-      "shared_identical": 0,
-    },
+    "split": {"protocol": "grouped", "seed": 0, "fold": 0}
+    | {"parts": parts, "shared_groups": 0, "shared_identical": 0},
     "model": {"name": "resnet50", "attention": "se", "parameters": 26045171},
     "selection": {"on": "validation", "text": "epoch 3"},
     "scores": {
@@ -67,15 +62,7 @@ def example(classes=("poor", "moderate", "well"), right=4, colour=1, **changes):
       "groups": block(classes, right),
       "groups_reason": None,
     },
-    "baselines": {
-      "mean_rgb": base,
-      "colour_histogram": base,
-      "chance": {
-        "balanced_accuracy": 1 / len(classes),
-        "majority_class": classes[0],
-        "accuracy": 1 / 3,
-      },
-    },
+    "baselines": {"mean_rgb": base, "colour_histogram": base, "chance": chance},
     "published": liver.row("SENet"),
     "assumptions": [{"key": "model.size", "value": 224, "why": "not stated"}],
     "training": {"epochs": 3, "seconds": 61.2, "images_per_second": float("inf")},
@@ -216,11 +203,7 @@ def test_a_plain_win_is_said_plainly():
 
 @pytest.mark.parametrize(
   "right,colour,beats,said",
-  [
-    (1, 4, False, "no better"),
-    (4, 4, False, "no better"),
-    (4, 3, True, "reaches"),
-  ],
+  [(1, 4, False, "no better"), (4, 4, False, "no better"), (4, 3, True, "reaches")],
 )
 def test_a_network_that_sees_only_colour_is_told_so(right, colour, beats, said):
   told = verdict(example(right=right, colour=colour))
@@ -265,9 +248,8 @@ def test_published_row_stands_apart(tmp_path):
   assert "private images, different data: not comparable" in box
   assert "0.953" in box and "both sides" in box and liver.DOI in box
   assert "0.953" not in text.replace(box, "")
-  assert "not comparable" not in "".join(
-    written(tmp_path, example(published=None)).text
-  )
+  bare = written(tmp_path, example(published=None))
+  assert "not comparable" not in "".join(bare.text)
 
 
 def test_every_network_score_has_the_baselines_beside_it(tmp_path):
