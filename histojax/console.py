@@ -33,8 +33,10 @@ def warn(text: str) -> None:
 def show(renderable, soft_wrap: bool = False) -> None:
   """Prints a rich renderable (a table, a panel) and logs its plain text."""
   from rich.console import Console
+  from tqdm import tqdm
 
-  Console(highlight=False).print(renderable, soft_wrap=soft_wrap)
+  with tqdm.external_write_mode():  # a bar on the screen steps aside
+    Console(highlight=False).print(renderable, soft_wrap=soft_wrap)
   if _log:
     plain = Console(file=_log, width=100, color_system=None, highlight=False)
     plain.print(renderable, soft_wrap=soft_wrap)

@@ -165,9 +165,7 @@ def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
   return views.get(config.select_on, (split.validation, 1))
 
 
-def train(
-  request, engine, plan, state, start, folder, saved, interrupts, curve
-):  # fmt: skip
+def train(request, engine, plan, state, start, folder, saved, interrupts, curve):
   """Trains from step `start` to the end. Returns (state, what to report)."""
   from tensorboardX import SummaryWriter
 

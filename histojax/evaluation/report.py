@@ -39,8 +39,8 @@ def write(folder: str | Path, report: dict, figures: dict) -> Path:
   pictures = {name: _embedded(path) for name, path in figures.items() if path}
   page = _page(report, pictures)
   text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-  atomic.write(folder / "report.json", text.encode())
   atomic.write(folder / "report.html", page)
+  atomic.write(folder / "report.json", text.encode())  # last: it marks the run complete
   return folder / "report.html"
 
 
