@@ -54,7 +54,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 
   c.optimizer = config_dict.ConfigDict()
-  c.optimizer.learning_rate = 0.01
+  c.optimizer.learning_rate = 0.03
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 1e-4
   c.optimizer.schedule = "cosine"

@@ -77,7 +77,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
     c.augment.size, c.augment.canvas = 64, "inscribed"
     c.augment.train_rotations, c.augment.flip = "random", "both"
     c.augment.normalise = "image"  # stains differ from slide to slide
-    c.optimizer.learning_rate, c.optimizer.momentum = 0.01, 0.9
+    c.optimizer.learning_rate, c.optimizer.momentum = 0.03, 0.9
     c.optimizer.schedule = "cosine"
     c.checkpoint.keep = 1
   return c
