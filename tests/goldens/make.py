@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "oracles")]
+sys.path.insert(0, str(HERE))
 
 import cases  # noqa: E402
 import randomised  # noqa: E402
