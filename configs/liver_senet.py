@@ -8,6 +8,10 @@ Paper: BMC Medical Informatics and Decision Making
   python launch.py --config=configs/liver_senet.py:grouped    a split that cannot leak
   python launch.py --config=configs/liver_senet.py:quick      minutes on two CPU cores
 
+Ours, :quick, SYNTHETIC images, seed = split.seed = 0, 1, 2: balanced accuracy 0.87, 0.93,
+0.93 (colour histogram 0.41, 0.42, 0.44), 3.5 minutes on two cores with warm caches.
+The published recipe has not been run to its end.
+
 The paper's images are private: by default this trains on synthetic_liver, procedural
 H&E of the same cohort structure (74 slides x 6 fields), and says so everywhere.
 """
