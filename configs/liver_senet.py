@@ -1,15 +1,15 @@
 """SENet on liver-cancer differentiation (poor, moderate, well), 36 rotations.
 
-Paper: BMC Medical Informatics and Decision Making
-2022; 22:176, doi 10.1186/s12911-022-01919-1, Table 5 row SENet: accuracy 95.27 % of
-3,132 rotated copies of 87 private images (slides stand on both sides of its split).
+Paper: BMC Medical Informatics and Decision Making 2022; 22:176, Table 5 row SENet,
+doi 10.1186/s12911-022-01919-1: accuracy 95.27 % of 3,132 rotated copies of 87 private
+images (slides stand on both sides of its split).
 
   python launch.py --config=configs/liver_senet.py            the paper's recipe, split
   python launch.py --config=configs/liver_senet.py:grouped    a split that cannot leak
   python launch.py --config=configs/liver_senet.py:quick      minutes on two CPU cores
 
-Ours, :quick, SYNTHETIC images, seed = split.seed = 0, 1, 2: balanced accuracy 0.87, 0.93,
-0.93 (colour histogram 0.41, 0.42, 0.44), 3.5 minutes on two cores with warm caches.
+Ours, :quick, SYNTHETIC images, seed = split.seed = 0, 1, 2: balanced accuracy 0.87,
+0.93, 0.93 (colour histogram 0.41, 0.42, 0.44), 3.5 minutes on two cores, caches warm.
 The published recipe has not been run to its end.
 
 The paper's images are private: by default this trains on synthetic_liver, procedural
