@@ -67,6 +67,11 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(program, tiles):
   assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
+def test_every_step_draws_flips_of_its_own(program, tiles):
+  _, losses = run(program, tiles, [0.0] * 3)  # nothing is learned: only views change
+  assert len(set(losses)) == 3
+
+
 def test_at_rate_zero_only_statistics_and_step_move(program, tiles):
   start = program.init(jax.random.key(0))
   before = jax.tree.map(np.array, (start.params, start.batch_stats))
