@@ -36,14 +36,15 @@ class View:
 
   def __call__(self, tiles, row, key, *, train):  # -> [B, size, size, 3]
     index = row["index"]
-    return augment.view(
-      tiles["image"][index],
-      tiles["extent"][index],
-      row["angle"],
-      key,
-      train=train,
-      **dataclasses.asdict(self),
-    )
+    with jax.named_scope("augment"):
+      return augment.view(
+        tiles["image"][index],
+        tiles["extent"][index],
+        row["angle"],
+        key,
+        train=train,
+        **dataclasses.asdict(self),
+      )
 
 
 def init(key, *, model, tx, view: View) -> TrainState:
@@ -83,8 +84,10 @@ def train_step(state: TrainState, tiles, row, *, model, tx, view: View):
   (loss, (logits, batch_stats)), grads = jax.value_and_grad(forward, has_aux=True)(
     state.params
   )
-  updates, opt_state = tx.update(grads, state.opt_state, state.params)
-  updates = jax.tree.map(lambda u: row["learning_rate"] * u, updates)
+  with jax.named_scope("optimizer"):
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    updates = jax.tree.map(lambda u: row["learning_rate"] * u, updates)
+    params = optax.apply_updates(state.params, updates)
   metrics = {
     "loss": loss,
     "accuracy": jnp.mean((logits.argmax(-1) == labels).astype(jnp.float32)),
@@ -92,7 +95,7 @@ def train_step(state: TrainState, tiles, row, *, model, tx, view: View):
   }
   state = state.replace(
     step=state.step + 1,
-    params=optax.apply_updates(state.params, updates),
+    params=params,
     batch_stats=batch_stats,
     opt_state=opt_state,
   )

@@ -31,6 +31,8 @@ class ConvNorm:
   name: str = ""
   dtype: Any = jnp.float32
   zero_init: bool = False  # of the norm's scale: a residual block starts as identity
+  groups: int = 1
+  dilation: int = 1
 
   def __call__(
     self,
@@ -50,7 +52,7 @@ class ConvNorm:
       act: `nn.relu` (fused), another elementwise function, or None.
     """
     norm = Norm(self.features, self.zero_init, name=f"norm{self.name}")
-    shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+    shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = Kernel(shape, name=f"conv{self.name}")()
     x = x.astype(self.dtype)
     if train:

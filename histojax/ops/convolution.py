@@ -15,14 +15,21 @@ from histojax.ops.platform import platform
 _SMALLEST_MAP_FOR_LAX = 4
 
 
-def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-  """x [B, H, W, C] * kernel [k, k, C, F], k odd -> [B, H', W', F].
+def conv(
+  x: jax.Array,
+  kernel: jax.Array,
+  stride: int = 1,
+  *,
+  groups: int = 1,
+  dilation: int = 1,
+) -> jax.Array:
+  """x [B, H, W, C] * kernel [k, k, C / groups, F], k odd -> [B, H', W', F].
 
-  Padding is k // 2 on all sides, as PyTorch's models state it: 'SAME' would pad
-  unevenly at stride 2 and move the features. H' = (H - 1) // stride + 1.
+  Padding is dilation * (k // 2) on all sides, as PyTorch's models state it: 'SAME'
+  would pad unevenly at stride 2 and move the features. H' = (H - 1) // stride + 1.
   """
-  if platform() != "cpu":
-    return conv_plain(x, kernel, stride)
+  if platform() != "cpu" or groups > 1 or dilation > 1:
+    return conv_plain(x, kernel, stride, groups=groups, dilation=dilation)
   size = kernel.shape[0]
   if size == 1:
     return _matmul(x[:, ::stride, ::stride], kernel[0, 0])
@@ -32,15 +39,24 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
   return conv_plain(x, kernel, stride)
 
 
-def conv_plain(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+def conv_plain(
+  x: jax.Array,
+  kernel: jax.Array,
+  stride: int = 1,
+  *,
+  groups: int = 1,
+  dilation: int = 1,
+) -> jax.Array:
   """`conv` as one XLA convolution."""
-  padding = kernel.shape[0] // 2
+  padding = dilation * (kernel.shape[0] // 2)
   return lax.conv_general_dilated(
     x,
     kernel,
     window_strides=(stride, stride),
     padding=((padding, padding), (padding, padding)),
+    rhs_dilation=(dilation, dilation),
     dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    feature_group_count=groups,
   )
 
 
