@@ -11,19 +11,28 @@ MODES = {
   "train": "train or resume, evaluate, report",
   "evaluate": "score a trained run again and rewrite its report",
   "prepare": "build the data set and its tiles",
+  "profile": "where the time goes, and how far it is from the roofline",
 }
 CONFIG = config_flags.DEFINE_config_file("config", None, "configs/<name>.py[:variant]")
 MODE = flags.DEFINE_string(
   "mode", "train", "; ".join(f"{k}: {v}" for k, v in MODES.items())
 )
 WORKDIR = flags.DEFINE_string("workdir", "", "run folder; by default runs/<config>/...")
+TRACE = flags.DEFINE_bool("profile_trace", False, "keep the trace of --mode=profile")
+AGAINST = flags.DEFINE_string("profile_against", "", "a second config to set beside it")
+TARGET = flags.DEFINE_string("profile_target", "", "h200: profile for a GPU not here")
 
 
 def main(_):
+  request = startup.request(CONFIG, MODE.value, MODES, WORKDIR.value)
+  if request.mode == "profile":
+    from histojax.profiling import profile
+
+    profile.run(request, TRACE.value, AGAINST.value, TARGET.value)
+    return
   from histojax import experiment
 
-  request = startup.request(CONFIG, MODE.value, MODES, WORKDIR.value)
-  return experiment.run(request)
+  experiment.run(request)
 
 
 if __name__ == "__main__":

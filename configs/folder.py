@@ -49,8 +49,12 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
 
   c.model = config_dict.ConfigDict()
   c.model.name = "resnet50"
-  c.model.attention = "se(ratio=16)"  # or: none, or per stage: none|none|se|se
+  c.model.attention = (
+    "se(ratio=16)"  # or: none, or cbam, none, per stage: none|none|se|se
+  )
   c.model.stride_in_1x1 = False
+  c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
+  c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 
   c.optimizer = config_dict.ConfigDict()

@@ -61,6 +61,8 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.name = "resnet50"  # assumption: "SENet" is SE-ResNet50, as its comparators
   c.model.attention = "se(ratio=16)"
   c.model.stride_in_1x1 = False  # assumption: v1.5; Keras' own ResNet50 is v1
+  c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
+  c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 
   c.optimizer = config_dict.ConfigDict()

@@ -7,6 +7,7 @@ from histojax import console, models, optimizer, sharding, steps
 from histojax.data import pipeline
 from histojax.data.plan import EvalPlan
 from histojax.data.tiles import Tiles
+from histojax.ops.platform import platform
 
 
 class Engine:
@@ -26,16 +27,11 @@ class Engine:
     self.batch_size = config.evaluate_batch_size
     self.mesh = sharding.mesh_for(config.batch_size, config.evaluate_batch_size)
     self._split, self._replicated = sharding.shardings(self.mesh)
-    self.dtype = compute_dtype(config.model.dtype)
-    arguments = config.model.to_dict() | {"dtype": self.dtype}
-    model = models.create(num_classes=len(tiles.classes), **arguments)
-    tx = optimizer.sgd(config.optimizer.momentum, config.optimizer.weight_decay)
+    model, tx, view = parts(config, len(tiles.classes))
+    self.dtype = view.dtype
     streamed = tiles.image.nbytes > config.data.device_memory_gib * 2**30
     shape = ((config.batch_size if streamed else len(tiles)), *tiles.image.shape[1:])
-    augment = config.augment.to_dict()
-    for key in ("rotations", "train_rotations"):  # those are the plan's
-      del augment[key]
-    view = steps.View(**augment, dtype=self.dtype)
+    self.model, self.view, self.streamed = model, view, streamed
     self._program = steps.compiled(model, tx, view, self.mesh, shape)
     self._resident = None
     if not streamed:
@@ -71,11 +67,12 @@ class Engine:
       [V], `probability` float32 [V, K].
     """
     plan, weights, outputs = EvalPlan(rows, self.batch_size, rotations), [], []
+    params = state.all_params
     with console.Progress(plan.views if label else 0, label, "view") as progress:
       for arrays, row in self.batches(plan):
         weights.append(row.pop("weight"))
         outputs.append(
-          self._program.evaluate(state.params, state.batch_stats, arrays, row)
+          self._program.evaluate(params, state.batch_stats, arrays, row)
         )
         if len(outputs) > 1:  # one batch ahead of the device, no more
           jax.block_until_ready(outputs[-2])
@@ -90,8 +87,24 @@ class Engine:
     return found | {"row": row, "angle": angle, "label": self.tiles.label[row]}
 
 
+def parts(config, num_classes: int):
+  """(model, optimizer, view) of a config: what `steps.compiled` is made of.
+
+  Raises:
+    InputError: an unknown model, attention or dtype.
+  """
+  dtype = compute_dtype(config.model.dtype)
+  arguments = config.model.to_dict() | {"dtype": dtype}
+  model = models.create(num_classes=num_classes, **arguments)
+  tx = optimizer.sgd(config.optimizer.momentum, config.optimizer.weight_decay)
+  augment = config.augment.to_dict()
+  for key in ("rotations", "train_rotations"):  # those are the plan's
+    del augment[key]
+  return model, tx, steps.View(**augment, dtype=dtype)
+
+
 def compute_dtype(name: str) -> str:
   """'auto' is bfloat16 on an accelerator and float32 on a CPU, where that is faster."""
   if name == "auto":
-    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return "float32" if platform() == "cpu" else "bfloat16"
   return name

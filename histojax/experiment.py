@@ -78,10 +78,12 @@ def run(request) -> None:
     state = (
       saved.restore("last", engine.abstract()) if start else engine.init(config.seed)
     )
-    parameters = models.parameter_count(state.params)
+    parameters = models.parameter_count(state.all_params)
+    trained = models.parameter_count(state.params)
+    part = f" ({trained:,} of them trained)" if state.frozen else ""
     console.say(
       f"{config.model.name}, attention {config.model.attention}: {parameters:,}"
-      f" parameters, {engine.dtype}"
+      f" parameters{part}, {engine.dtype}"
     )
 
     # Loop: train, look at what may be looked at, keep the best.
@@ -106,7 +108,8 @@ def run(request) -> None:
       raise SystemExit(128 + interrupt.signum) from None
 
     # Report: scores with intervals, beside what colour alone reaches.
-    training |= {"parameters": parameters, "chosen_step": step}
+    training |= {"parameters": parameters, "trained_parameters": trained}
+    training |= {"chosen_step": step}
     reporting.finish(request, folder, dataset, tiles, split, plan, views, training)
 
 

@@ -23,6 +23,11 @@ def default_workdir(config_file: str, variant: str, overrides: dict, seed: int) 
   return Path("runs") / "-".join(parts) / f"seed{seed}"
 
 
+def profile_folder(workdir: Path, target: str = "") -> Path:
+  """Where the profile of a run's config is kept, on this device or for another."""
+  return workdir.parent / "-".join(filter(None, ["profile", target]))
+
+
 def flatten(config: dict, prefix: str = "") -> dict:
   """{'model.name': 'resnet50', ...}."""
   flat = {}

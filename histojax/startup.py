@@ -39,6 +39,13 @@ def set_environment() -> None:
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
   }.items():
     os.environ.setdefault(key, value)
+  if target := _argument(sys.argv, "profile_target"):
+    from histojax.profiling import targets
+
+    try:
+      os.environ.update(targets.environment(target))
+    except InputError as error:
+      fail(str(error))
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -46,7 +53,7 @@ def parse_flags(argv: list[str]) -> list[str]:
   from absl import flags, logging
 
   try:
-    if filename := _config_argument(argv):
+    if filename := _argument(argv, "config"):
       load_config(filename)
     rest = flags.FLAGS(argv)
     logging.set_verbosity(logging.ERROR)  # the libraries' chatter
@@ -85,7 +92,10 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
   """
   if mode not in modes:
     raise InputError(f"--mode={mode}: {nearest(mode, modes)}")
-  filename = _config_argument(sys.argv)
+  for argument in sys.argv[1:]:
+    if argument.lstrip("-").startswith("profile_") and mode != "profile":
+      raise InputError(f"{argument}: only with --mode=profile")
+  filename = _argument(sys.argv, "config")
   if not filename:
     raise InputError(
       "no --config given: try --config=configs/liver_senet.py:quick, or another of"
@@ -152,11 +162,11 @@ def _known_configs() -> list[str]:
   return sorted(str(path) for path in Path("configs").glob("*.py"))
 
 
-def _config_argument(argv: list[str]) -> str:
-  """The value of --config, as typed."""
+def _argument(argv: list[str], flag: str) -> str:
+  """The value of a flag such as --config, as typed; '' where there is none."""
   for argument, following in zip(argv, [*argv[1:], ""], strict=True):
     name, equals, value = argument.lstrip("-").partition("=")
-    if argument.startswith("-") and name == "config":
+    if argument.startswith("-") and name == flag:
       return value if equals else following
   return ""
 

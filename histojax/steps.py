@@ -9,16 +9,23 @@ import optax
 from flax import struct
 
 from histojax import augment, sharding
+from histojax.models import freezing
 
 
 class TrainState(struct.PyTreeNode):
-  """All that training changes. `step` counts finished steps."""
+  """All that training changes, and what it keeps. `step` counts finished steps."""
 
   step: jax.Array  # int32 []
-  params: dict
+  params: dict  # those that are trained
+  frozen: dict  # those that `model.freeze` names
   batch_stats: dict
   opt_state: optax.OptState
   key: jax.Array  # the one source of randomness: fold_in(key, step)
+
+  @property
+  def all_params(self) -> dict:
+    """What the model is applied with."""
+    return self.params | self.frozen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +45,11 @@ class View:
     index = row["index"]
     with jax.named_scope("augment"):
       return augment.view(
-        tiles["image"][index],
+        tiles["image"],
         tiles["extent"][index],
         row["angle"],
         key,
+        index=index,
         train=train,
         **dataclasses.asdict(self),
       )
@@ -52,11 +60,13 @@ def init(key, *, model, tx, view: View) -> TrainState:
   params_key, train_key = jax.random.split(key)
   images = jnp.zeros((1, view.size, view.size, 3), view.dtype)
   variables = model.init(params_key, images, train=False)
-  params = variables["params"]
+  names = freezing.frozen_parts(model.freeze, model.parts)
+  params, frozen = freezing.split(variables["params"], names)
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
-    batch_stats=variables["batch_stats"],
+    frozen=frozen,
+    batch_stats=variables.get("batch_stats", {}),
     opt_state=tx.init(params),
     key=train_key,
   )
@@ -74,12 +84,13 @@ def train_step(state: TrainState, tiles, row, *, model, tx, view: View):
   labels = tiles["label"][row["index"]]
 
   def forward(params):
-    variables = {"params": params, "batch_stats": state.batch_stats}
+    variables = {"params": params | state.frozen, "batch_stats": state.batch_stats}
+    # every dropout layer folds its own name into the key
     (logits, _), updated = model.apply(
-      variables, images, train=True, mutable=["batch_stats"]
+      variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key}
     )
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)  # [B]
-    return loss.mean(), (logits, updated["batch_stats"])
+    return loss.mean(), (logits, updated.get("batch_stats", {}))
 
   (loss, (logits, batch_stats)), grads = jax.value_and_grad(forward, has_aux=True)(
     state.params

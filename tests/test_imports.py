@@ -14,13 +14,13 @@ MAY_IMPORT = {
   "atomic": set(),
   "spec": set(),
   "ops": {"ops"},
-  "attention": {"attention", "spec"},
+  "attention": {"attention", "ops", "spec"},
   "augment": {"augment", "ops"},
   "data": {"data"},
   "evaluation": {"evaluation"},
   "published": {"published"},
   "models": {"models", "attention", "ops", "spec"},
-  "steps": {"augment", "sharding"},
+  "steps": {"augment", "models", "sharding"},
 }
 
 

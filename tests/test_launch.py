@@ -31,6 +31,9 @@ def launch(*arguments, cwd=ROOT, **options):
     ([QUICK, "--confg=x"], "Unknown command line flag 'confg'"),
     ([QUICK, "--config.data.name=foldr"], "data.name='foldr': did you mean 'folder'"),
     ([QUICK, "--config.data.name=folder"], "data.source is empty"),
+    ([QUICK, "--mode=profile", "--profile_target=h20"], "did you mean 'h200'"),
+    ([QUICK, "--profile_trace"], "--profile_trace: only with --mode=profile"),
+    ([QUICK, "--mode=profile", "--profile_against=x.py"], "x.py: no such file"),
   ],
 )
 def test_mistakes_are_one_sentence(arguments, sentence):

@@ -3,11 +3,42 @@
 A *gate* is a linen module that computes only its factor, x [B, H, W, C] -> g
 broadcastable to x; `series.Series` multiplies and records it. A gate that looks at x
 only through its mean over H, W says `spatial_mean_only = True`: it is then given that
-mean, [B, 1, 1, C], in the place of x, and rides on the normalisation at no cost.
+mean, [B, 1, 1, C], in the place of x, and rides on the normalisation at no cost. One
+that looks at x too, but makes use of what `Series.factors` may know of it (a bias, the
+mean, the dtype), says `wants_known = True`. A gate of channels and of places returns its
+two factors, [B, 1, 1, C] and [B, H, W, 1].
+
+A *mixer* replaces a bottleneck's 3x3 convolution, norm and ReLU; it is called with the
+layer that the backbone is made of. In a spec it stands first: 'sk', 'sk+se'.
 """
 
+from histojax.attention.cbam import CBAM
+from histojax.attention.selective_kernel import SelectiveKernel
 from histojax.attention.squeeze_excite import SqueezeExcite
+from histojax.errors import InputError
+from histojax.spec import Stage, Term
 
 GATES = {
   "se": SqueezeExcite,
+  "cbam": CBAM,
 }
+MIXERS = {
+  "sk": SelectiveKernel,
+}
+
+
+def mixer_and_gates(stage: Stage) -> tuple[Term | None, Stage]:
+  """A stage's terms as (the mixer or None, the gates).
+
+  Raises:
+    InputError: a mixer that is not the first term.
+  """
+  mixer = stage[0] if stage and stage[0][0] in MIXERS else None
+  gates = stage[1:] if mixer else stage
+  for name, _ in gates:
+    if name in MIXERS:
+      raise InputError(
+        f"attention: {name!r} replaces a block's 3x3 convolution, so it comes first and"
+        f" once: write '{name}+se', not 'se+{name}'"
+      )
+  return mixer, gates

@@ -20,7 +20,8 @@ class SqueezeExcite(nn.Module):
   spatial_mean_only: ClassVar[bool] = True
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:  # [B, H, W, C] -> [B, 1, 1, C]
+  def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:  # -> [B, 1, 1, C]
+    del train
     if self.ratio < 1:
       raise InputError(f"se(ratio={self.ratio}): the ratio must be at least 1")
     channels = x.shape[-1]

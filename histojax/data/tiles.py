@@ -70,6 +70,18 @@ def prepare(dataset: DataSet, stored_size: Callable, geometry: str) -> Tiles:
   return Tiles(image=image, classes=tuple(meta["classes"]), **arrays)
 
 
+def decoded(dataset: DataSet, stored_size: Callable, limit: int):
+  """Yields up to `limit` images, decoded anew as for the cache: to time that."""
+  import tensorflow_datasets as tfds
+
+  builder = _build(dataset)
+  (name,), skip = builder.info.splits, {"image": tfds.decode.SkipDecoding()}
+  source = builder.as_data_source(split=name, decoders=skip)
+  for i in range(min(limit, len(source))):
+    example = source[i]
+    yield _pixels(example["image"], stored_size(*_describe(example)["size"]))[0]
+
+
 def _build(dataset: DataSet):
   """Builds the ArrayRecord files unless they are there; returns the builder."""
   import tensorflow_datasets as tfds

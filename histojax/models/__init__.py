@@ -10,13 +10,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from histojax.attention import GATES
 from histojax.errors import InputError, nearest
 from histojax.models.resnet import ResNet
-from histojax.spec import per_stage
+from histojax.models.vgg import VGG
 
 MODELS = {
   "resnet50": ResNet,
+  "resnext50": partial(ResNet, inner=2, groups=32),
+  "vgg16": VGG,
   # Small enough to compile in seconds: for tests and for trying things out.
   "resnet_tiny": partial(ResNet, stage_sizes=(1, 1, 1, 1), width=8),
 }
@@ -35,7 +36,8 @@ def create(
 
       model.apply(variables, images, train=...) -> (logits [B, K] float32, end points)
 
-  with images [B, H, W, 3] float. SE-ResNet50 is ('resnet50', attention='se(ratio=16)').
+  with images [B, H, W, 3] float. SE-ResNet50 is ('resnet50', attention='se(ratio=16)'),
+  SKNet-50 is ('resnext50', attention='sk').
 
   Raises:
     InputError: an unknown model, attention block, dtype or argument, each with the
@@ -47,14 +49,15 @@ def create(
     raise InputError(f"model.dtype={dtype!r}: use auto, float32 or bfloat16")
   if type(num_classes) is not int or num_classes < 2:
     raise InputError(f"num_classes={num_classes!r}: give a whole number of at least 2")
-  per_stage(attention, 4, known=GATES, what="attention")
   accepted = inspect.signature(MODELS[name]).parameters.keys() - {"parent", "name"}
   for key in kwargs.keys() - accepted:
     known = nearest(key, sorted(accepted))
     raise InputError(f"{name} takes no argument {key!r}; {known}")
-  return MODELS[name](
+  model = MODELS[name](
     num_classes=num_classes, attention=attention, dtype=dtype, **kwargs
   )
+  model.check()
+  return model
 
 
 def parameter_count(params: Mapping[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """The layers that every backbone is built of."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from histojax.attention.series import Series
-from histojax.ops.batch_norm import moments, scale_and_shift, scale_shift, widen
+from histojax.ops.batch_norm import moments, scale_and_shift, scale_shift, shift, widen
+from histojax.ops.conv_norm import conv_statistics, second_moments
 from histojax.ops.convolution import conv
+from histojax.ops.gating import gated, gated_plain, split
+from histojax.ops.norm_pool import scale_shift_max_pool
 
 EPS, MOMENTUM = 1e-5, 0.9  # momentum as Flax counts it; PyTorch calls it 0.1
 
@@ -42,7 +46,10 @@ class ConvNorm:
     residual: jax.Array | None = None,
     gate: Series | None = None,
     act: Callable[[jax.Array], jax.Array] | None = None,
-  ) -> jax.Array:
+    pool: bool = False,
+    mean: bool = False,
+    mean_of_x: jax.Array | None = None,
+  ) -> jax.Array | tuple[jax.Array, jax.Array]:
     """x [B, H, W, C] -> [B, H', W', features] in `dtype`; H' = (H - 1) // strides + 1.
 
     Args:
@@ -50,35 +57,85 @@ class ConvNorm:
       residual: [B, H', W', features], added before the activation.
       gate: what the normalised branch is multiplied with, before the addition.
       act: `nn.relu` (fused), another elementwise function, or None.
+      pool: a 3x3 max-pool of stride 2 after a ReLU, without gate or residual.
+      mean: also returns the result's mean over H', W', float32 [B, 1, 1, features].
+      mean_of_x: that of x, where the layer before has returned it.
     """
+    relu, scope = act is nn.relu, f"norm{self.name}"
+    of_mean = gate is not None and gate.spatial_mean_only
     norm = Norm(self.features, self.zero_init, name=f"norm{self.name}")
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = Kernel(shape, name=f"conv{self.name}")()
     x = x.astype(self.dtype)
-    if train:
-      y = widen(conv(x, kernel.astype(self.dtype), self.strides))
-      per_image, squares = moments(y)  # [B, 1, 1, C], [C]
-      a, c = norm.from_batch(per_image.mean((0, 1, 2)), squares)
+    if self.kernel == 1 and self.strides > 1:
+      x = x[:, :: self.strides, :: self.strides]
+
+    # y a + c is the normalised convolution. In an expanding 1x1, and out of training, a
+    # and c are known before y is, and a goes into the weights.
+    expands = self.kernel == 1 and self.groups == 1 and self.features > x.shape[-1]
+    folds = expands or not train
+    if folds:
+      with jax.named_scope(scope):
+        if train:
+          mean_x, products = second_moments(x)
+          mean_x = mean_x if mean_of_x is None else mean_of_x.mean((0, 1, 2))
+          a, c = norm.from_batch(*conv_statistics(mean_x, products, kernel[0, 0]))
+        else:
+          a, c = norm.from_running()
+        kernel = kernel * a
+      y, a = self._conv(x, kernel), jnp.ones_like(a)
     else:
-      # The running statistics are known before the convolution: a goes into the kernel.
-      a, c = norm.from_running()
-      y = conv(x, (kernel * a).astype(self.dtype), self.strides)
-      a = jnp.ones_like(a)
-      per_image = None
-    relu = act is nn.relu
+      y = widen(self._conv(x, kernel))
+      with jax.named_scope(scope):
+        mean_y, squares = moments(y, per_image=gate is not None)
+        over_batch = mean_y if gate is None else mean_y.mean((0, 1, 2))
+        a, c = norm.from_batch(over_batch, squares - jnp.square(over_batch))
+
     if gate is None:
-      z = scale_shift(y, a, c, residual, relu=relu, dtype=self.dtype)
-    elif gate.spatial_mean_only:
-      if per_image is None:
-        per_image = moments(y)[0]
-      g = gate(per_image * a + c)  # [B, 1, 1, C]
-      z = scale_shift(y, a * g, c * g, residual, relu=relu, dtype=self.dtype)
+      with jax.named_scope(scope):
+        if pool:
+          z = scale_shift_max_pool(y, a, c, dtype=self.dtype)
+        elif folds:
+          z = shift(y, c, residual, relu=relu, dtype=self.dtype)
+        else:
+          z = scale_shift(y, a, c, residual, relu=relu, dtype=self.dtype, mean=mean)
+          if mean:
+            return z
     else:
-      normalised = scale_shift(y, a, c, relu=False, dtype=self.dtype)
-      z = normalised * gate(normalised)
-      z = z.astype(self.dtype) if residual is None else z + residual
-      z = (nn.relu(z) if relu else z).astype(self.dtype)
-    return z if relu or act is None else act(z)
+      if folds and expands:
+        mean_x = moments(x, per_image=True)[0] if mean_of_x is None else mean_of_x
+        mean_y = jnp.matmul(mean_x, kernel[0, 0], precision="highest")
+      elif folds:
+        mean_y = moments(y, per_image=True)[0]
+      mean_u = mean_y * a + c  # [B, 1, 1, C]
+      if of_mean:
+        g = gate(mean_u)
+        with jax.named_scope(scope):
+          z = scale_shift(y, a * g, c * g, residual, relu=relu, dtype=self.dtype)
+      else:
+        if not folds:
+          with jax.named_scope(scope):
+            y = widen(scale_shift(y, a, c, relu=False, dtype=self.dtype))
+          c = jnp.zeros_like(c)
+        y = widen(y)
+        factors = gate.factors(y, bias=c, mean=mean_u, dtype=self.dtype)
+        p, q = split(factors, y.shape) or (math.prod(factors), 1.0)
+        multiply = gated if split(factors, y.shape) else gated_plain
+        with jax.named_scope("attention"):
+          z = multiply(y, c, p, q, residual, relu=relu, dtype=self.dtype)
+    z = z if relu or act is None else act(z)
+    return (z, moments(z, per_image=True)[0]) if mean else z
+
+  def _conv(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    strides = 1 if self.kernel == 1 else self.strides
+    with jax.named_scope(f"conv{self.name}"):
+      return conv(
+        x,
+        kernel.astype(self.dtype),
+        strides,
+        groups=self.groups,
+        dilation=self.dilation,
+      )
 
 
 class Kernel(nn.Module):
@@ -106,9 +163,9 @@ class Norm(nn.Module):
     self.mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
     self.var = self.variable("batch_stats", "var", jnp.ones, shape)
 
-  def from_batch(self, mean: jax.Array, squares: jax.Array) -> tuple:
-    """The batch's mean and mean of squares, [C] -> (a, c); updates the running ones."""
-    variance = jnp.maximum(squares - jnp.square(mean), 0)
+  def from_batch(self, mean: jax.Array, variance: jax.Array) -> tuple:
+    """The batch's mean and variance, [C] -> (a, c); updates the running ones."""
+    variance = jnp.maximum(variance, 0)  # a difference of rounded numbers
     if not self.is_initializing():
       for running, value in ((self.mean, mean), (self.var, variance)):
         running.value = MOMENTUM * running.value + (1 - MOMENTUM) * value

@@ -9,25 +9,34 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from histojax.attention import GATES
+from histojax.attention import GATES, MIXERS, mixer_and_gates
 from histojax.attention.series import Series
+from histojax.errors import InputError, nearest
+from histojax.models.freezing import frozen_parts
 from histojax.models.layers import ConvNorm
-from histojax.ops.max_pool import max_pool
-from histojax.spec import Stage, per_stage
+from histojax.ops.convolution import with_subsample
+from histojax.spec import Stage, Term, per_stage
 
 EXPANSION = 4
+NORMS = ("batch", "frozen")
 
 
 class ResNet(nn.Module):
   """Stem, four stages of bottlenecks, mean over the map, one dense layer.
 
   num_classes: K.
-  attention: a spec over `GATES`, one for all stages or one per stage ('none|se|se|se').
+  attention: a spec over `GATES` and `MIXERS`, one for all stages or one per stage
+    ('none|se|se|se').
   stage_sizes: blocks in each stage.
   width: channels of the stem, and of the first stage's 3x3.
+  inner, groups: the 3x3 has `inner` times that width, in `groups` groups: ResNeXt
+    (Xie et al., arXiv 1611.05431) is 2, 32, and SKNet its 3x3 replaced by 'sk'.
   stride_in_1x1: the stride of a stage sits in the first 1x1 (v1: the paper, Caffe,
     Keras) or in the 3x3 (v1.5: torchvision, timm).
+  freeze: the parts that are not trained: 'none', 'backbone' or 'stem|stage2'.
+  norm: 'batch', or 'frozen': running statistics in training too; scale and bias learn.
   dtype: of the convolutions and maps; parameters, statistics, gates and logits are
     float32.
 
@@ -39,8 +48,28 @@ class ResNet(nn.Module):
   attention: str = "none"
   stage_sizes: tuple[int, int, int, int] = (3, 4, 6, 3)
   width: int = 64
+  inner: int = 1
+  groups: int = 1
   stride_in_1x1: bool = False
+  freeze: str = "none"
+  norm: str = "batch"
   dtype: str = "float32"
+
+  @property
+  def parts(self) -> tuple[str, ...]:
+    return ("stem", "stage2", "stage3", "stage4", "stage5", "head")
+
+  def check(self) -> None:
+    """InputError where an argument is none that the network can be built of."""
+    self._attention()
+    frozen_parts(self.freeze, self.parts)
+    if self.norm not in NORMS:
+      raise InputError(f"model.norm={self.norm!r}: {nearest(str(self.norm), NORMS)}")
+
+  def _attention(self):
+    known = {**GATES, **MIXERS}
+    stages = per_stage(self.attention, 4, known=known, what="attention")
+    return [mixer_and_gates(stage) for stage in stages]
 
   @nn.compact
   def __call__(
@@ -52,21 +81,30 @@ class ResNet(nn.Module):
     float32.
     """
     layer = partial(ConvNorm, dtype=jnp.dtype(self.dtype))
-    gates = per_stage(self.attention, 4, known=GATES, what="attention")
+    frozen = frozen_parts(self.freeze, self.parts)
+    train = train and self.norm == "batch"
+
+    def run(module, part, x):
+      x = module(x, train=train and part not in frozen)
+      return lax.stop_gradient(x) if part in frozen else x
+
+    x = run(Stem(self.width, layer, name="stem"), "stem", images)
     ends = {}
-    x = Stem(self.width, layer, name="stem")(images, train=train)
-    for index, blocks in enumerate(self.stage_sizes):
+    for index, (mixer, gates) in enumerate(self._attention()):
       stage = f"stage{index + 2}"
-      for number in range(1, blocks + 1):
+      for number in range(1, self.stage_sizes[index] + 1):
         block = Bottleneck(
           features=self.width * 2**index,
+          inner=self.inner,
+          groups=self.groups,
           strides=2 if index > 0 and number == 1 else 1,
           stride_in_1x1=self.stride_in_1x1,
-          gates=gates[index],
+          mixer=mixer,
+          gates=gates,
           layer=layer,
           name=f"{stage}_block{number}",
         )
-        x = block(x, train=train)
+        x = run(block, stage, x)
       ends[stage] = x
     ends["features"] = x.mean((1, 2), dtype=jnp.float32)  # [B, C]
     dense = nn.Dense(
@@ -83,28 +121,41 @@ class Stem(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-    x = self.layer(self.features, 7, 2, name="1")(x, train=train, act=nn.relu)
-    return max_pool(x)
+    layer = self.layer(self.features, 7, 2, name="1")
+    return layer(x, train=train, act=nn.relu, pool=True)
 
 
 class Bottleneck(nn.Module):
   """relu(attention(conv1x1(conv3x3(conv1x1(x)))) + shortcut(x)), 4 * features out."""
 
   features: int
+  inner: int
+  groups: int
   strides: int
   stride_in_1x1: bool
+  mixer: Term | None
   gates: Stage
   layer: partial
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
     first, second = (self.strides, 1) if self.stride_in_1x1 else (1, self.strides)
-    out = EXPANSION * self.features
+    width, out = self.inner * self.features, EXPANSION * self.features
     shortcut = x
     if self.strides != 1 or x.shape[-1] != out:
-      shortcut = self.layer(out, 1, self.strides, name="_shortcut")(x, train=train)
-    x = self.layer(self.features, 1, first, name="1")(x, train=train, act=nn.relu)
-    x = self.layer(self.features, 3, second, name="2")(x, train=train, act=nn.relu)
-    gate = Series(self.gates, name="attention") if self.gates else None
+      x, part = with_subsample(x, self.strides)
+      shortcut = self.layer(out, 1, name="_shortcut")(part, train=train)
+    x = self.layer(width, 1, first, name="1")(x, train=train, act=nn.relu)
+    mean = None
+    if self.mixer:
+      name, kwargs = self.mixer
+      mixer = MIXERS[name](**kwargs, name="mixer")
+      x = mixer(x, layer=self.layer, strides=second, train=train)
+    else:
+      middle = self.layer(width, 3, second, name="2", groups=self.groups)
+      x, mean = middle(x, train=train, act=nn.relu, mean=True)
+    gate = Series(self.gates, train, name="attention") if self.gates else None
     last = self.layer(out, 1, name="3", zero_init=True)
-    return last(x, train=train, residual=shortcut, gate=gate, act=nn.relu)
+    return last(
+      x, train=train, residual=shortcut, gate=gate, act=nn.relu, mean_of_x=mean
+    )

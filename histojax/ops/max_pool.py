@@ -79,3 +79,41 @@ def _backward(saved, d):
 
 
 max_pool.defvjp(_forward, _backward)
+
+
+def max_pool_2x2_plain(x: jax.Array) -> jax.Array:
+  """x [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last row or column is left out."""
+  window = (1, 2, 2, 1)
+  return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+
+
+@jax.custom_vjp
+def max_pool_2x2(x: jax.Array) -> jax.Array:
+  """`max_pool_2x2_plain`; its backward reads one byte per output, first of equals."""
+  return _forward_2x2(x)[0]
+
+
+def _forward_2x2(x):
+  batch, height, width, channels = x.shape
+  rows, columns = height // 2, width // 2
+  inside = x[:, : 2 * rows, : 2 * columns]
+  best, winner = inside[:, ::2, ::2], jnp.zeros((batch, rows, columns, channels), "u1")
+  for tap in range(1, 4):
+    value = inside[:, tap // 2 :: 2, tap % 2 :: 2]
+    winner = jnp.where(value > best, jnp.uint8(tap), winner)
+    best = jnp.maximum(best, value)
+  return best, (winner, jnp.zeros((height, width, 0), x.dtype))
+
+
+def _backward_2x2(saved, d):
+  winner, sized = saved
+  batch, rows, columns, channels = d.shape
+  taps = [jnp.where(winner == tap, d, 0) for tap in range(4)]
+  upper, lower = jnp.stack(taps[:2], axis=3), jnp.stack(taps[2:], axis=3)
+  dx = jnp.stack([upper, lower], axis=2)  # [B, rows, 2, columns, 2, C]
+  dx = dx.reshape(batch, 2 * rows, 2 * columns, channels)
+  below, right = (n % 2 for n in sized.shape[:2])
+  return (jnp.pad(dx, ((0, 0), (0, below), (0, right), (0, 0))),)
+
+
+max_pool_2x2.defvjp(_forward_2x2, _backward_2x2)

@@ -1,15 +1,18 @@
 """Bilinear affine sampling of uint8 images inside a compiled step.
 
-`affine` reads from an array framed by the fill colour, so a tap is one gather;
-`affine_plain` is the same written as its definition. Both are float32 and equal
+On a CPU `affine` reads from an array framed by the fill colour, so a tap is one gather;
+elsewhere it reads the stored images in place, without a copy of the batch.
+`affine_plain` is the same written as its definition. All are float32 and equal
 `scipy.ndimage` with `order=1, mode='grid-constant'`: `fill` blends in at the border.
 """
 
 import jax
 import jax.numpy as jnp
 
+from histojax.ops.platform import platform
 
-def affine(images, matrix, extent, *, size, fill, spread=None, reach=None):
+
+def affine(images, matrix, extent, *, size, fill, spread=None, reach=None, index=None):
   """Samples `size` x `size` pixels of each image through its own affine map.
 
   Output pixel (column i, row j), centred u = (i, j) - (size-1)/2, reads the image at
@@ -17,25 +20,35 @@ def affine(images, matrix, extent, *, size, fill, spread=None, reach=None):
   rounds around the image's middle, and a flip is a change of sign.
 
   Args:
-    images: uint8 [B, H, W, 3], of which `extent` int32 [B, 2] (height, width) is valid.
+    images: uint8 [N, H, W, 3]; of what is read, `extent` int32 [B, 2] (height, width)
+      is valid.
     matrix: float32 [B, 2, 3], centred output (x, y, 1) -> image (x, y) in pixels.
     fill: three integers in 0..255, the colour of everything outside `extent`.
     spread: None, or float32 [B, 2] in output pixels (x, y): the mean of the four
       samples at u +- spread stands for the pixel, which antialiases a reduction.
     reach: None, or float32 [B, 2] in output pixels (x, y): |u| beyond it is held there.
+    index: int32 [B], the image that each output reads; None is 0 ... N - 1.
 
   Returns:
     float32 [B, size, size, 3] in 0..255.
   """
-  frame, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
   at = _positions(matrix, size, spread, reach)
-  samples = [sample(frame, x, y, extent) for x, y in at]
+  if platform() == "cpu":
+    images = images if index is None else images[index]
+    frame, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
+    samples = [sample(frame, x, y, extent) for x, y in at]
+  else:
+    index = jnp.arange(len(images)) if index is None else index
+    samples = [_sample_stored(images, index, x, y, extent, fill) for x, y in at]
   return sum(samples) / len(samples)
 
 
-def affine_plain(images, matrix, extent, *, size, fill, spread=None, reach=None):
+def affine_plain(
+  images, matrix, extent, *, size, fill, spread=None, reach=None, index=None
+):
   """`affine` as its definition: four masked gathers of three channels per sample."""
   fill = jnp.asarray(fill, jnp.float32)
+  images = images if index is None else images[index]
   sample = jax.vmap(_sample_plain, in_axes=(0, 0, 0, 0, None))
   at = _positions(matrix, size, spread, reach)
   samples = [sample(images, x, y, extent, fill) for x, y in at]
@@ -81,6 +94,28 @@ def _sample_framed(frame, x, y, extent):
   def tap(down, right):
     at = frame.at[row + down, column + right]
     return at.get(mode="promise_in_bounds").astype(jnp.float32)
+
+  a, b, c, d = tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)
+  top, bottom = a + (b - a) * fx, c + (d - c) * fx
+  return top + (bottom - top) * fy
+
+
+def _sample_stored(images, index, x, y, extent, fill):
+  """Stored images uint8 [N, H, W, 3] at x, y [B, S, S] -> float32 [B, S, S, 3]."""
+  height, width = (extent[:, k, None, None] for k in (0, 1))
+  fill, image = jnp.asarray(fill, jnp.float32), index[:, None, None]
+  x0, y0 = jnp.floor(x), jnp.floor(y)
+  fx, fy = (x - x0)[..., None], (y - y0)[..., None]  # [B, S, S, 1]
+  # held just outside: far away, a float is no int32
+  column = jnp.clip(x0, -2, width).astype(jnp.int32)
+  row = jnp.clip(y0, -2, height).astype(jnp.int32)
+
+  def tap(down, right):
+    i, j = row + down, column + right
+    inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
+    i, j = jnp.clip(i, 0, height - 1), jnp.clip(j, 0, width - 1)
+    value = images.at[image, i, j].get(mode="promise_in_bounds").astype(jnp.float32)
+    return jnp.where(inside[..., None], value, fill)
 
   a, b, c, d = tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)
   top, bottom = a + (b - a) * fx, c + (d - c) * fx

@@ -20,13 +20,16 @@ import randomised  # noqa: E402
 import torch_models  # noqa: E402
 from timm.layers import SEModule  # noqa: E402
 
-GATES = {"se": lambda channels: SEModule(channels, rd_channels=channels // 16)}
+GATES = {
+  "se": lambda channels: SEModule(channels, rd_channels=channels // 16),
+  "cbam": torch_models.CBAM,
+}
 
 
 def models() -> dict[str, np.ndarray]:
   arrays = {}
-  for case in cases.MODELS:
-    module = torch_models.build(case.torch_name, case.num_classes, case.stride_in_1x1)
+  for case in cases.STORED:
+    module = torch_models.build(case)
     weights = randomised.state(torch_models.shapes(module))
     images = randomised.images(case.batch, case.size)
     for mode in ("eval", "train"):
@@ -43,7 +46,7 @@ def gates() -> dict[str, np.ndarray]:
     torch_models.load(module, randomised.state(torch_models.shapes(module)))
     x = torch.from_numpy(cases.gate_input()).permute(0, 3, 1, 2)
     with torch.inference_mode():
-      scaled = module(x)
+      scaled = module.eval()(x)
     arrays[name] = scaled.permute(0, 2, 3, 1).numpy()
   return arrays
 

@@ -30,3 +30,14 @@ def _array(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def images(batch: int, size: int, seed: int = 0) -> np.ndarray:
   """[B, size, size, 3] float32, standard normal."""
   return np.random.default_rng(seed).normal(size=(batch, size, size, 3)).astype("f")
+
+
+def scramble(params: dict) -> None:
+  """Permutes the second dense layer of every attention block, in place."""
+  for name, part in params.items():
+    if name == "fc2":
+      kernel = np.asarray(part["kernel"])
+      permuted = np.random.default_rng(3).permutation(kernel.ravel())
+      part["kernel"] = permuted.reshape(kernel.shape)
+    elif isinstance(part, dict):
+      scramble(part)

@@ -1,4 +1,6 @@
-"""PyTorch's side of the comparisons: timm's models with randomised weights."""
+"""PyTorch's side of the comparisons: timm's and torchvision's models, and a CBAM."""
+
+import itertools
 
 import numpy as np
 import torch
@@ -11,29 +13,87 @@ for _operator in ("nms", "qnms"):
   )
 
 import timm  # noqa: E402
+import torchvision  # noqa: E402
 from timm.models import resnet  # noqa: E402
 from torch import nn  # noqa: E402
 
 torch.set_num_threads(2)
 
 
-def build(name: str, num_classes: int, stride_in_1x1: bool = False) -> nn.Module:
-  """timm's `resnet50` or `seresnet50`, or `resnet_tiny` assembled of timm's blocks."""
-  if name == "resnet_tiny":
-    model = resnet.ResNet(
-      resnet.Bottleneck, (1, 1, 1, 1), num_classes, channels=(8, 16, 32, 64)
-    )
-    # timm's stem has 64 channels whatever the widths.
-    model.conv1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False)
-    model.bn1 = nn.BatchNorm2d(8)
-    model.layer1[0].conv1 = nn.Conv2d(8, 8, 1, bias=False)
-    model.layer1[0].downsample[0] = nn.Conv2d(8, 32, 1, bias=False)
+def build(case) -> nn.Module:
+  """The counterpart of a case of cases.py."""
+  name, num_classes = case.torch_name, case.num_classes
+  if name.startswith("vgg"):
+    return _vgg(name, num_classes, case.kwargs["hidden"])
+  if name.startswith("resnet_tiny"):
+    model = _resnet_tiny(num_classes)
   else:
-    model = timm.create_model(name, num_classes=num_classes)
-  if stride_in_1x1:
-    for stage in (model.layer2, model.layer3, model.layer4):
+    sizes = case.kwargs.get("stage_sizes")
+    layers = {"layers": list(sizes)} if sizes else {}
+    name = name.removesuffix("_cbam")
+    model = timm.create_model(name, num_classes=num_classes, **layers)
+  stages = (model.layer1, model.layer2, model.layer3, model.layer4)
+  if case.kwargs.get("stride_in_1x1"):
+    for stage in stages[1:]:
       stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+  if case.torch_name.endswith("_cbam"):
+    for block in itertools.chain(*stages):
+      block.cbam = CBAM(block.bn3.num_features)
+      block.se = block.cbam.forward  # timm calls it between bn3 and the addition
   return model
+
+
+def _resnet_tiny(num_classes: int) -> nn.Module:
+  model = resnet.ResNet(
+    resnet.Bottleneck, (1, 1, 1, 1), num_classes, channels=(8, 16, 32, 64)
+  )
+  # timm's stem has 64 channels whatever the widths.
+  model.conv1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False)
+  model.bn1 = nn.BatchNorm2d(8)
+  model.layer1[0].conv1 = nn.Conv2d(8, 8, 1, bias=False)
+  model.layer1[0].downsample[0] = nn.Conv2d(8, 32, 1, bias=False)
+  return model
+
+
+def _vgg(name: str, num_classes: int, hidden: int) -> nn.Module:
+  model = torchvision.models.get_model(name, num_classes=num_classes, dropout=0.0)
+  model.classifier[0] = nn.Linear(512 * 7 * 7, hidden)
+  model.classifier[3] = nn.Linear(hidden, hidden)
+  model.classifier[6] = nn.Linear(hidden, num_classes)
+  return model
+
+
+class CBAM(nn.Module):
+  """Woo et al., ECCV 2018, written from the paper's equations 2 and 3.
+
+  What the paper leaves open is as in the authors' code: the maximum stands before the
+  mean, and a norm of momentum 0.01 follows the 7x7 convolution. So are the names.
+  """
+
+  def __init__(self, channels: int, ratio: int = 16):
+    super().__init__()
+    hidden = channels // ratio
+    layers = (
+      nn.Flatten(),
+      nn.Linear(channels, hidden),
+      nn.ReLU(),
+      nn.Linear(hidden, channels),
+    )
+    self.ChannelGate = nn.ModuleDict({"mlp": nn.Sequential(*layers)})
+    spatial = nn.ModuleDict(
+      {
+        "conv": nn.Conv2d(2, 1, 7, padding=3, bias=False),
+        "bn": nn.BatchNorm2d(1, momentum=0.01),
+      }
+    )
+    self.SpatialGate = nn.ModuleDict({"spatial": spatial})
+
+  def forward(self, x: torch.Tensor) -> torch.Tensor:
+    mlp, spatial = self.ChannelGate["mlp"], self.SpatialGate["spatial"]
+    pooled = x.mean((2, 3)), x.amax((2, 3))
+    x = x * sum(map(mlp, pooled)).sigmoid()[:, :, None, None]
+    pooled = torch.stack([x.amax(1), x.mean(1)], dim=1)
+    return x * spatial["bn"](spatial["conv"](pooled)).sigmoid()
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ class WholeMap(nn.Module):
   """A gate for which the spatial mean is not enough."""
 
   @nn.compact
-  def __call__(self, x):
+  def __call__(self, x, *, train):
     weight = self.param("weight", nn.initializers.ones, (x.shape[-1],))
     return nn.sigmoid((x * weight).mean(-1, keepdims=True))  # [B, H, W, 1]
 
@@ -30,7 +30,7 @@ class Layer(nn.Module):
 
   @nn.compact
   def __call__(self, x, *, train):
-    gate = Series(((self.gate, {}),), name="attention") if self.gate else None
+    gate = Series(((self.gate, {}),), train, name="attention") if self.gate else None
     residual = x[..., :1] if self.residual else None
     if residual is not None:
       residual = jnp.broadcast_to(residual, (*x.shape[:3], 32))
@@ -47,7 +47,7 @@ def plain(variables, x, layer, train):
   y = y + params["norm1"]["bias"]
   if layer.gate:
     weights = params["attention"].get(layer.gate, {})
-    y = y * GATES[layer.gate]().apply({"params": weights}, y)
+    y = y * GATES[layer.gate]().apply({"params": weights}, y, train=train)
   if layer.residual:
     y = y + x[..., :1]
   running = {"mean": mean, "var": var}

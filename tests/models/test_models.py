@@ -1,6 +1,7 @@
 """Models by name: counts, end points, errors."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from histojax import models
+from histojax.attention import GATES, MIXERS
 from histojax.errors import InputError
 
 # (name, attention, classes) -> parameters: torchvision, timm and the papers agree.
@@ -24,8 +26,29 @@ COUNTS = {
   ("resnet50", "se", 9): 26_057_465,
   # One SE in each of the three blocks of the last stage: 526,464 each.
   ("resnet50", "none|none|none|se", 2): 23_512_130 + 3 * 526_464,
+  ("resnet50", "cbam", 1000): 28_089_624,
+  ("resnet50", "cbam", 2): 26_044_722,
+  ("resnet50", "cbam", 3): 26_046_771,
+  ("resnet50", "cbam", 5): 26_050_869,
+  ("resnet50", "cbam", 9): 26_059_065,
+  ("resnext50", "none", 1000): 25_028_904,
+  ("resnext50", "sk", 1000): 27_479_784,
+  ("resnext50", "sk", 2): 25_434_882,
+  ("resnext50", "sk", 3): 25_436_931,
+  ("resnext50", "sk", 5): 25_441_029,
+  ("resnext50", "sk", 9): 25_449_225,
+  ("resnext50", "sk+se", 3): 25_436_931 + 2_530_992,
   ("resnet_tiny", "none", 3): 129_163,
+  ("vgg16", "none", 1000): 138_357_544,
+  ("vgg16", "none", 2): 134_268_738,
+  ("vgg16", "none", 3): 134_272_835,
+  ("vgg16", "none", 5): 134_281_029,
+  ("vgg16", "none", 9): 134_297_417,
+  # In stages of 64, 128, 256, 512 and 512 channels: 2 C^2 / 16 + C / 16 + C.
+  ("vgg16", "se", 3): 134_272_835 + 580 + 2_184 + 8_464 + 2 * 33_312,
 }
+# With the mean over the map and one dense layer instead.
+GAP = {2: 14_715_714, 3: 14_716_227, 5: 14_717_253, 9: 14_719_305}
 
 
 def shapes_of(model, size=32):
@@ -55,18 +78,24 @@ def tiny():
 
 def test_no_row_is_forgotten():
   assert {name for name, _, _ in COUNTS} == set(models.MODELS)
+  blocks = {re.match(r"\w+", attention)[0] for _, attention, _ in COUNTS}
+  assert blocks >= {*GATES, *MIXERS}
 
 
 @pytest.mark.parametrize(("name", "attention", "classes"), COUNTS)
 def test_parameter_count(name, attention, classes):
-  for stride_in_1x1 in (False, True):
-    model = models.create(
-      name, num_classes=classes, attention=attention, stride_in_1x1=stride_in_1x1
-    )
+  for version in ({},) if name == "vgg16" else ({}, {"stride_in_1x1": True}):
+    model = models.create(name, num_classes=classes, attention=attention, **version)
     variables = shapes_of(model)
-    assert set(variables) == {"params", "batch_stats"}
+    assert set(variables) <= {"params", "batch_stats"}
     count = models.parameter_count(variables["params"])
     assert count == COUNTS[name, attention, classes]
+
+
+@pytest.mark.parametrize("classes", GAP)
+def test_parameter_count_of_vgg_without_hidden_layers(classes):
+  variables = shapes_of(models.create("vgg16", num_classes=classes, head="gap"))
+  assert models.parameter_count(variables["params"]) == GAP[classes]
 
 
 def test_layers_are_named_in_the_source():
@@ -117,6 +146,24 @@ def test_gates_are_recorded_without_changing_the_output():
   np.testing.assert_array_equal(plain, recorded)
   assert set(gates) == {"stage4_block1", "stage5_block1"}
   assert gates["stage5_block1"]["attention"]["se_gate"].shape == (2, 1, 1, 256)
+
+
+def test_a_mixer_takes_the_place_of_the_3x3_where_the_spec_says():
+  model = models.create(
+    "resnet_tiny", num_classes=3, attention="none|none|sk(groups=4)|sk(groups=8)+se"
+  )
+  variables, x = shapes_of(model), jnp.ones((2, 33, 40, 3))
+  blocks = variables["params"]
+  assert "conv2" in blocks["stage3_block1"] and "mixer" not in blocks["stage3_block1"]
+  assert {"mixer", "attention"} <= set(blocks["stage5_block1"])
+  assert "conv2" not in blocks["stage5_block1"]
+  (_, ends), gates = jax.eval_shape(
+    lambda v: model.apply(v, x, train=False, mutable=["gates"]), variables
+  )
+  assert ends["stage5"].shape == (2, 2, 2, 256)
+  found = gates["gates"]["stage5_block1"]
+  assert found["mixer"]["sk_gate"].shape == (2, 1, 1, 2, 64)
+  assert found["attention"]["se_gate"].shape == (2, 1, 1, 256)
 
 
 def test_training_moves_the_statistics_and_inference_does_not():
@@ -170,6 +217,7 @@ def test_bfloat16_is_near_float32():
     ({"num_classes": 1}, "at least 2"),
     ({"num_classes": "3"}, "at least 2"),
     ({"widht": 8}, "did you mean 'width'"),
+    ({"attention": "se+sk"}, "comes first"),
   ],
 )
 def test_bad_arguments_get_one_sentence(arguments, says):

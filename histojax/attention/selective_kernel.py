@@ -1,0 +1,65 @@
+"""Selective Kernel unit (Li et al., CVPR 2019, arXiv 1903.06586, equations 1 to 6)."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from histojax.errors import InputError
+
+
+class SelectiveKernel(nn.Module):
+  """Each channel chooses among 3x3 convolutions of growing reach, by the whole map.
+
+  U_m = relu(norm(conv3x3(x))), dilated by m (the paper's 3x3, 5x5, ...), m = 1 ... M
+  z = relu(norm(W mean_hw(U_1 + ... + U_M))),  W: C -> d = max(C / ratio, smallest)
+  a = softmax over m of V z,  V: d -> M C;     out = a_1 U_1 + ... + a_M U_M
+
+  As in the authors' Caffe model of SKNet-50: M = 2 branches, G = 32 groups, r = 16,
+  L = 32. M (9 C^2 / G + 2 C) + d (C + 2) + M C d parameters.
+  """
+
+  branches: int = 2
+  groups: int = 32
+  ratio: int = 16
+  smallest: int = 32
+
+  @nn.compact
+  def __call__(
+    self, x: jax.Array, *, layer: partial, strides: int, train: bool
+  ) -> jax.Array:
+    """x [B, H, W, C] -> [B, H', W', C] in its dtype; H' = (H - 1) // strides + 1.
+
+    Args:
+      layer: makes a convolution with its norm: `models.layers.ConvNorm` and its dtype.
+    """
+    channels = x.shape[-1]
+    for key in ("branches", "groups", "ratio", "smallest"):
+      if getattr(self, key) < 1:
+        raise InputError(f"sk({key}={getattr(self, key)}) must be at least 1")
+    if channels % self.groups:
+      raise InputError(
+        f"sk(groups={self.groups}): {channels} channels cannot be split into"
+        f" {self.groups} groups; give a divisor, such as sk(groups=4)"
+      )
+    parts = []
+    for m in range(1, self.branches + 1):
+      branch = layer(
+        channels, 3, strides, groups=self.groups, dilation=m, name=f"_branch{m}"
+      )
+      parts.append(branch(x, train=train, act=nn.relu))
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    fused = sum(u.astype(wide) for u in parts)
+    dense = partial(nn.Dense, use_bias=False, kernel_init=nn.initializers.normal(0.01))
+    width = max(channels // self.ratio, self.smallest)
+    z = dense(width, name="fc1")(fused.mean((1, 2)))  # [B, d]
+    norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
+    logits = dense(self.branches * channels, name="fc2")(nn.relu(norm(z)))
+    logits = logits.reshape(-1, 1, 1, self.branches, channels)
+    a = nn.softmax(logits, axis=-2)  # [B, 1, 1, M, C]
+    if not self.is_initializing():
+      one = {"reduce_fn": lambda _, new: new, "init_fn": lambda: None}  # not a tuple
+      self.sow("gates", "sk_gate", a, **one)
+    mixed = sum(a[..., m, :] * u for m, u in enumerate(parts))
+    return mixed.astype(x.dtype)
