@@ -71,9 +71,7 @@ class Engine:
     with console.Progress(plan.views if label else 0, label, "view") as progress:
       for arrays, row in self.batches(plan):
         weights.append(row.pop("weight"))
-        outputs.append(
-          self._program.evaluate(params, state.batch_stats, arrays, row)
-        )
+        outputs.append(self._program.evaluate(params, state.batch_stats, arrays, row))
         if len(outputs) > 1:  # one batch ahead of the device, no more
           jax.block_until_ready(outputs[-2])
           progress.advance(plan.batch_size if label else 0)

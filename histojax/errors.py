@@ -14,7 +14,8 @@ class InputError(ValueError):
 def nearest(word: str, valid: Iterable[str]) -> str:
   """The tail of an error sentence: "did you mean 'se'? (none, se)"."""
   valid = list(valid)
-  close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+  close = [v for v in valid if v.lower() == word.lower()]
+  close = close or difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
   listed = ", ".join(valid)
   return (
     f"did you mean {close[0]!r}? (known: {listed})" if close else f"known: {listed}"

@@ -13,9 +13,9 @@ def view(
 
   Rotation, crop, resize and flip are one affine sampling; one trace serves all angles,
   extents and keys. Angles apply in evaluation too, since the published test set is
-  rotated; flips in training only. Images, index, extent and fill as in `warp.affine`, angle
-  and canvas as in `rotation.matrix`, key (None where nothing is drawn), flip and train
-  as in `flips.signs`; the rest as in `normalised`, of which `normalise` is the `how`.
+  rotated; flips in training only. Images, index, extent and fill as in `warp.affine`,
+  angle and canvas as in `rotation.matrix`, key (None where nothing is drawn), flip and
+  train as in `flips.signs`; the rest as in `normalised`, where `normalise` is `how`.
 
   Returns:
     [B, size, size, 3] in dtype, normalised. Unknown canvas or flip: InputError.

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 
 from histojax.attention.series import Series
 from histojax.ops.batch_norm import moments, scale_and_shift, scale_shift, shift, widen
-from histojax.ops.conv_norm import conv_statistics, second_moments
+from histojax.ops.conv_norm import conv_statistics, fold, second_moments
 from histojax.ops.convolution import conv
 from histojax.ops.gating import gated, gated_plain, split
 from histojax.ops.norm_pool import scale_shift_max_pool
+from histojax.ops.platform import platform
 
 EPS, MOMENTUM = 1e-5, 0.9  # momentum as Flax counts it; PyTorch calls it 0.1
 
@@ -70,19 +71,22 @@ class ConvNorm:
     if self.kernel == 1 and self.strides > 1:
       x = x[:, :: self.strides, :: self.strides]
 
-    # y a + c is the normalised convolution. In an expanding 1x1, and out of training, a
-    # and c are known before y is, and a goes into the weights.
+    # y a + c is the normalised convolution. Out of training, and in an expanding 1x1, a
+    # and c are known before y is, and a goes into the weights. (On a CPU the products
+    # that the latter needs cost more than the passes it saves.)
     expands = self.kernel == 1 and self.groups == 1 and self.features > x.shape[-1]
-    folds = expands or not train
+    folds = not train or (expands and platform() == "gpu")
     if folds:
       with jax.named_scope(scope):
         if train:
           mean_x, products = second_moments(x)
           mean_x = mean_x if mean_of_x is None else mean_of_x.mean((0, 1, 2))
-          a, c = norm.from_batch(*conv_statistics(mean_x, products, kernel[0, 0]))
+          a, _ = norm.from_batch(*conv_statistics(mean_x, products, kernel[0, 0]))
+          kernel, c = fold(kernel, a, norm.bias, mean_x, self.dtype)
+          c = c.reshape(-1)
         else:
           a, c = norm.from_running()
-        kernel = kernel * a
+          kernel = kernel * a
       y, a = self._conv(x, kernel), jnp.ones_like(a)
     else:
       y = widen(self._conv(x, kernel))
@@ -104,7 +108,7 @@ class ConvNorm:
     else:
       if folds and expands:
         mean_x = moments(x, per_image=True)[0] if mean_of_x is None else mean_of_x
-        mean_y = jnp.matmul(mean_x, kernel[0, 0], precision="highest")
+        mean_y = jnp.matmul(mean_x, widen(kernel[0, 0]), precision="highest")
       elif folds:
         mean_y = moments(y, per_image=True)[0]
       mean_u = mean_y * a + c  # [B, 1, 1, C]

@@ -15,6 +15,7 @@ as x K + k, K a C x C matrix.
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from histojax.ops.batch_norm import widen
 from histojax.ops.convolution import conv
@@ -62,3 +63,14 @@ def conv_statistics(
   variance = (kernel * jnp.matmul(covariance, kernel, precision=high)).sum(0)
   return jnp.matmul(mean, kernel, precision=high), variance
 
+
+def fold(
+  kernel: jax.Array, a: jax.Array, bias: jax.Array, mean: jax.Array, dtype: DTypeLike
+) -> tuple[jax.Array, jax.Array]:
+  """W [C, F] a in `dtype`, and the shift c [F] that gives x W a + c the mean `bias`.
+
+  mean: [C], that of x. The shift is that of the rounded weights: their errors, times
+  the mean of an x that is never negative, would move whole channels.
+  """
+  kernel = (kernel * a).astype(dtype)
+  return kernel, bias - jnp.matmul(mean, widen(kernel), precision="highest")

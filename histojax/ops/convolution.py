@@ -109,9 +109,7 @@ def _subsample_backward(stride, sized, cotangents):
     (0, size - ((size - 1) // stride * stride + 1), stride - 1)
     for size in sized.shape[:2]
   ]
-  padded = lax.pad(
-    d_part, jnp.zeros((), d.dtype), ((0, 0, 0), *padding, (0, 0, 0))
-  )
+  padded = lax.pad(d_part, jnp.zeros((), d.dtype), ((0, 0, 0), *padding, (0, 0, 0)))
   return (lax.optimization_barrier(d) + padded,)
 
 

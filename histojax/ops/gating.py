@@ -19,6 +19,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from histojax.ops.batch_norm import empty, relu_of_sum, sums, widen
+from histojax.ops.ordered import from_ordered, to_ordered
 from histojax.ops.platform import platform
 
 
@@ -29,9 +30,11 @@ def highest(u: jax.Array, dtype: DTypeLike) -> jax.Array:
 
 
 def highest_plain(u: jax.Array, dtype: DTypeLike) -> jax.Array:
-  """`highest`; where several are equal, autodiff divides the cotangent among them."""
+  """`highest` by its definition: the value at the first place that has the maximum."""
   del dtype
-  return u.max((1, 2), keepdims=True)
+  flat = u.reshape(len(u), -1, u.shape[-1])
+  first = flat.argmax(1, keepdims=True)
+  return jnp.take_along_axis(flat, first, axis=1)[:, None]
 
 
 def _highest_forward(u, dtype):
@@ -65,9 +68,10 @@ def channel_pool(
 def channel_pool_plain(
   y: jax.Array, c: jax.Array, p: jax.Array, dtype: DTypeLike
 ) -> jax.Array:
-  """`channel_pool`; where several are equal, autodiff divides the cotangent."""
+  """`channel_pool` by its definition."""
   x = ((y + c) * p).astype(dtype).astype(y.dtype)
-  return jnp.stack([x.max(-1), x.mean(-1)], axis=-1)
+  top = jnp.take_along_axis(x, x.argmax(-1, keepdims=True), axis=-1)
+  return jnp.concatenate([top, x.mean(-1, keepdims=True)], axis=-1)
 
 
 def _pool_forward(y, c, p, dtype):
@@ -167,15 +171,11 @@ def split(factors: list[jax.Array], shape: tuple) -> tuple[jax.Array, jax.Array]
 def _max_and_place(x, place, axes, dtype):
   """Maximum of x over `axes` and the `place` (uint32) of the first that has it."""
   if jnp.dtype(dtype) == jnp.bfloat16:
-    # One reduction: the value's 16 bits, so that integers are in its order, then the
-    # place, so that the first of equals is the largest.
-    bits = lax.bitcast_convert_type(x.astype(dtype), jnp.uint16).astype(jnp.uint32)
-    ordered = jnp.where(bits >> 15, 0xFFFF - bits, bits + 0x8000)
-    key = ((ordered << 16) + (0xFFFF - place)).max(axes, keepdims=True)
-    ordered, winner = key >> 16, 0xFFFF - (key & 0xFFFF)
-    bits = jnp.where(ordered >> 15, ordered - 0x8000, 0xFFFF - ordered)
-    top = lax.bitcast_convert_type(bits.astype(jnp.uint16), jnp.bfloat16)
-    return top.astype(x.dtype), winner
+    # One reduction: the value's bits, then the place, the first of equals the largest.
+    bits = to_ordered(x.astype(dtype)).astype(jnp.uint32)
+    key = ((bits << 16) + (0xFFFF - place)).max(axes, keepdims=True)
+    top = from_ordered((key >> 16).astype(jnp.uint16), dtype)
+    return top.astype(x.dtype), 0xFFFF - (key & 0xFFFF)
   top = x.max(axes, keepdims=True)
   last = jnp.uint32(0xFFFFFFFF)
   return top, jnp.where(x == top, place, last).min(axes, keepdims=True)

@@ -15,9 +15,10 @@ from jax.typing import DTypeLike
 
 from histojax.ops.batch_norm import scale_shift, widen
 from histojax.ops.max_pool import max_pool
+from histojax.ops.ordered import from_ordered, to_ordered
 from histojax.ops.platform import platform
 
-_NOBODY = 16  # the code where no pixel of the window is positive
+_NOBODY = 16  # the code of no pixel
 
 
 def scale_shift_max_pool(
@@ -27,7 +28,7 @@ def scale_shift_max_pool(
 
   As `scale_shift` and `max_pool`, one after the other. Sides are rounded up.
   """
-  if platform() == "cpu":
+  if platform() != "gpu":
     return scale_shift_max_pool_plain(y, a, c, dtype=dtype)
   return _fused(widen(y), a, c, jnp.dtype(dtype))
 
@@ -45,29 +46,41 @@ def _fused(y, a, c, dtype):
 
 
 def _forward(y, a, c, dtype):
-  shape = y.shape[1:3]
-  operands = (y * a + c, y, jnp.broadcast_to(_code(shape), y.shape))
+  # Where a is positive the largest y wins, else the smallest: so the window compares
+  # what was stored, in its own dtype.
+  shape, sign = y.shape[1:3], jnp.where(a < 0, -1, 1).astype(dtype)
+  operands = (
+    to_ordered(y.astype(dtype) * sign),
+    jnp.broadcast_to(_code(shape), y.shape),
+  )
 
   def better(kept, new):
-    return tuple(jnp.where(new[0] > kept[0], n, k) for k, n in zip(kept, new))
+    larger = new[0] > kept[0]
+    return jnp.where(larger, new[0], kept[0]), jnp.where(larger, new[1], kept[1])
 
-  # A window starts with zero, which stands for the ReLU, and with nobody's code.
-  start = (jnp.zeros((), y.dtype), jnp.zeros((), y.dtype), jnp.uint8(_NOBODY))
   padding = ((0, 0), *((1, n % 2) for n in shape), (0, 0))
-  best, held, winner = lax.reduce_window(
-    operands, start, better, (1, 3, 3, 1), (1, 2, 2, 1), padding
+  held, winner = lax.reduce_window(
+    operands,
+    (jnp.zeros((), operands[0].dtype), jnp.uint8(_NOBODY)),
+    better,
+    window_dimensions=(1, 3, 3, 1),
+    window_strides=(1, 2, 2, 1),
+    padding=padding,
   )
+  held = from_ordered(lax.optimization_barrier(held), dtype)
+  z = jnp.maximum(held.astype(y.dtype) * abs(a) + c, 0).astype(dtype)
   sized = jnp.zeros((*shape, 0), y.dtype)  # an odd and an even side pool alike
-  return best.astype(dtype), (winner, held.astype(dtype), a, sized)
+  return z, (held, winner, a, c, sized)
 
 
 def _backward(dtype, saved, dz):
-  winner, held, a, sized = saved
-  wide = jnp.where(winner == _NOBODY, 0, dz.astype(a.dtype))
-  dc, da = wide.sum((0, 1, 2)), (wide * held.astype(a.dtype)).sum((0, 1, 2))
+  held, winner, a, c, sized = saved
+  wide, held = dz.astype(a.dtype), held.astype(a.dtype)
+  wide = jnp.where(held * abs(a) + c > 0, wide, 0)
+  dc, da = wide.sum((0, 1, 2)), (wide * held * jnp.where(a < 0, -1, 1)).sum((0, 1, 2))
   dc, da, dz = lax.optimization_barrier((dc, da, dz))
-  dy = unpool(dz.astype(a.dtype), winner, sized.shape[:2])
-  return dy * a, da, dc
+  wide = jnp.where(held * abs(a) > -c, dz.astype(a.dtype), 0)
+  return unpool(wide, winner, sized.shape[:2]) * a, da, dc
 
 
 _fused.defvjp(_forward, _backward)

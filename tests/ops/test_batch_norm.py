@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compare import activations, assert_rounds_no_worse, assert_same, draw
 
 from histojax.ops.batch_norm import (
   moments,
@@ -11,6 +12,7 @@ from histojax.ops.batch_norm import (
   scale_and_shift,
   scale_shift,
   scale_shift_plain,
+  shift,
   widen,
 )
 from histojax.ops.platform import lowered_for
@@ -18,54 +20,54 @@ from histojax.ops.platform import lowered_for
 SHAPE = (3, 4, 5, 6)
 
 
-def draw(*shapes):
-  rng = np.random.default_rng(0)
-  return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
-
-
-def assert_same(f, g, *args, atol=1e-12):
-  """Values and gradients of two functions of the same arrays."""
-  got, pullback = jax.vjp(f, *args)
-  want, pullback_plain = jax.vjp(g, *args)
-  leaves = jax.tree.leaves(want)
-  rng = np.random.default_rng(1)
-  d = [jnp.asarray(rng.normal(size=t.shape)) for t in leaves]
-  d = jax.tree.unflatten(jax.tree.structure(want), d)
-  for a, b in zip(
-    jax.tree.leaves((got, pullback(d))),
-    jax.tree.leaves((want, pullback_plain(d))),
-    strict=True,
-  ):
-    assert a.shape == b.shape
-    np.testing.assert_allclose(a, b, rtol=0, atol=atol)
-
-
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
-def test_moments(target):
+@pytest.mark.parametrize("per_image", [False, True])
+def test_moments(target, per_image):
   with jax.enable_x64(True), lowered_for(target):
-    assert_same(moments, moments_plain, *draw(SHAPE))
+    assert_same(
+      lambda y: moments(y, per_image=per_image),
+      lambda y: moments_plain(y, per_image=per_image),
+      *draw(SHAPE),
+    )
 
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("per_image", [False, True])
-def test_scale_shift(target, relu, residual, per_image):
+@pytest.mark.parametrize("mean", [False, True])
+def test_scale_shift(target, relu, residual, per_image, mean):
   small = (SHAPE[0], 1, 1, SHAPE[-1]) if per_image else SHAPE[-1:]
   with jax.enable_x64(True), lowered_for(target):
     args = draw(SHAPE, small, small, *([SHAPE] if residual else []))
     assert_same(
-      lambda *args: scale_shift(*args, relu=relu, dtype="float64"),
-      lambda *args: scale_shift_plain(*args, relu=relu, dtype="float64"),
+      lambda *args: scale_shift(*args, relu=relu, dtype="float64", mean=mean),
+      lambda *args: scale_shift_plain(*args, relu=relu, dtype="float64", mean=mean),
       *args,
     )
 
 
-def test_is_batch_norm_with_gate_and_residual():
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_shift(target, relu, residual):
+  with jax.enable_x64(True), lowered_for(target):
+    args = draw(SHAPE, SHAPE[-1:], *([SHAPE] if residual else []))
+    assert_same(
+      lambda *args: shift(*args, relu=relu, dtype="float64"),
+      lambda y, c, *r: scale_shift_plain(
+        y, jnp.ones_like(c), c, *r, relu=relu, dtype="float64"
+      ),
+      *args,
+    )
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_is_batch_norm_with_gate_and_residual(target):
   """The two passes against the definition, differentiated through everything."""
 
   def fused(y, scale, bias, w, r):
-    mean, squares = moments(y)
+    mean, squares = moments(y, per_image=True)
     m = mean.mean((0, 1, 2))
     a, c = scale_and_shift(m, squares - m**2, scale, bias, 1e-5)
     g = jax.nn.sigmoid((mean * a + c) @ w)
@@ -78,7 +80,7 @@ def test_is_batch_norm_with_gate_and_residual():
     return jnp.maximum(normalised * g + r, 0)
 
   channels = SHAPE[-1:]
-  with jax.enable_x64(True):
+  with jax.enable_x64(True), lowered_for(target):
     args = draw(SHAPE, channels, channels, channels * 2, SHAPE)
     assert_same(fused, definition, *args, atol=1e-11)
 
@@ -86,7 +88,7 @@ def test_is_batch_norm_with_gate_and_residual():
 def test_bfloat16_sums_in_float32():
   (y,) = draw((4, 32, 32, 8))
   y = (y + 3).astype(jnp.bfloat16)
-  mean, squares = moments(y)
+  mean, squares = moments(y, per_image=True)
   assert mean.dtype == squares.dtype == jnp.float32
   exact = np.asarray(y, np.float64)
   np.testing.assert_allclose(mean[:, 0, 0], exact.mean((1, 2)), rtol=1e-5)
@@ -95,12 +97,37 @@ def test_bfloat16_sums_in_float32():
   assert z.dtype == jnp.bfloat16
 
 
+def test_bfloat16_gradients_are_no_worse_than_the_plain_form_s():
+  """Norm and ReLU by `moments` and `scale_shift`, as compiled for a GPU."""
+
+  def norm(y, scale, bias):
+    dtype, y = y.dtype, widen(y)
+    mean, squares = moments(y)
+    a, c = scale_and_shift(mean, squares - mean**2, scale, bias, 1e-5)
+    return scale_shift(y, a, c, relu=True, dtype=dtype)
+
+  def plain(y, scale, bias):
+    wide = widen(y)
+    mean = wide.mean((0, 1, 2))
+    variance = (wide * wide).mean((0, 1, 2)) - mean**2
+    z = (wide - mean) * (jax.lax.rsqrt(variance + 1e-5) * scale) + bias
+    return jnp.maximum(z, 0).astype(y.dtype)
+
+  def layer(seed):
+    scale, bias = draw((32,), (32,), seed=seed)
+    y = activations(8, 14, 14, 32, seed=seed) - 0.5
+    return [y], [1 + 0.2 * scale, 0.2 * bias]
+
+  with jax.enable_x64(True), lowered_for("gpu"):
+    assert_rounds_no_worse(norm, plain, *zip(*map(layer, range(4)), strict=True))
+
+
 def test_bfloat16_gradient_is_rounded_once():
   """dy of the whole normalisation is within one bfloat16 rounding of float32's."""
 
   def norm(y):
     dtype, y = y.dtype, widen(y)
-    mean, squares = moments(y)
+    mean, squares = moments(y, per_image=True)
     m = mean.mean((0, 1, 2))
     a, c = scale_and_shift(m, squares - m**2, jnp.ones(8), jnp.zeros(8), 1e-5)
     return scale_shift(y, a, c, relu=False, dtype=dtype)

@@ -29,12 +29,12 @@ RESIDUALS = {"none": 48, SE: 60}
 
 # MB per image that the compiled step moves: 224 px, batch 256, bfloat16, an H200.
 MOVED = {
-  "resnet50": ("resnet50", "none", {}, 275),
-  "resnet50, frozen norms": ("resnet50", "none", {"norm": "frozen"}, 217),
-  "SE": ("resnet50", SE, {}, 330),
-  "CBAM": ("resnet50", "cbam", {}, 475),
-  "SK": ("resnet50", "sk", {"inner": 2}, 550),
-  "VGG16": ("vgg16", "none", {}, 285),
+  "resnet50": ("resnet50", "none", {}, 271),
+  "resnet50, frozen norms": ("resnet50", "none", {"norm": "frozen"}, 215),
+  "SE": ("resnet50", SE, {}, 327),
+  "CBAM": ("resnet50", "cbam", {}, 389),
+  "SK": ("resnext50", "sk", {}, 545),
+  "VGG16": ("vgg16", "none", {}, 282),
 }
 
 
