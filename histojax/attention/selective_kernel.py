@@ -43,17 +43,17 @@ class SelectiveKernel(nn.Module):
         f"sk(groups={self.groups}): {channels} channels cannot be split into"
         f" {self.groups} groups; give a divisor, such as sk(groups=4)"
       )
-    parts = []
+    parts, means = [], []
     for m in range(1, self.branches + 1):
       branch = layer(
         channels, 3, strides, groups=self.groups, dilation=m, name=f"_branch{m}"
       )
-      parts.append(branch(x, train=train, act=nn.relu))
-    wide = jnp.promote_types(x.dtype, jnp.float32)
-    fused = sum(u.astype(wide) for u in parts)
+      u, mean = branch(x, train=train, act=nn.relu, mean=True)
+      parts.append(u)
+      means.append(mean[:, 0, 0])  # [B, C]
     dense = partial(nn.Dense, use_bias=False, kernel_init=nn.initializers.normal(0.01))
     width = max(channels // self.ratio, self.smallest)
-    z = dense(width, name="fc1")(fused.mean((1, 2)))  # [B, d]
+    z = dense(width, name="fc1")(sum(means))  # [B, d]
     norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
     logits = dense(self.branches * channels, name="fc2")(nn.relu(norm(z)))
     logits = logits.reshape(-1, 1, 1, self.branches, channels)

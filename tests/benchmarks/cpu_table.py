@@ -1,0 +1,92 @@
+"""Training, inference and rotation on a CPU beside the peers: JSON and a table.
+
+    PYTHONPATH=. python tests/benchmarks/cpu_table.py --torch-python <python>
+
+<python> has tests/requirements-oracles.txt and opencv-python-headless. Each side runs
+alone in its process, in turns; the figures are medians over the rounds, with the
+smallest and the largest. PyTorch runs eagerly with channels last, timm's models.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SIZES = {64: 32, 128: 16, 224: 8}  # px: images in a batch
+MODELS = {"resnet50": ("none", "resnet50"), "SE": ("se(ratio=16)", "seresnet50")}
+
+
+def run(command: list[str]) -> dict:
+  done = subprocess.run(command, check=True, capture_output=True, text=True)
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(ours: list[str], theirs: list[str], rounds: int) -> dict:
+  """{key: {"ours": [...], "theirs": [...], "ratio": ...}} of two commands in turns."""
+  sides = {"ours": [], "theirs": []}
+  for _ in range(rounds):
+    sides["ours"].append(run(ours))
+    sides["theirs"].append(run(theirs))
+  keys = sides["ours"][0].keys() & sides["theirs"][0].keys()
+  found = {k: {s: [row[k] for row in rows] for s, rows in sides.items()} for k in keys}
+  for row in found.values():
+    row["ratio"] = statistics.median(row["ours"]) / statistics.median(row["theirs"])
+  return found
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--torch-python", required=True)
+  parser.add_argument("--rounds", type=int, default=3)
+  parser.add_argument("--steps", type=int, default=8)
+  parser.add_argument("--out", type=Path, default=HERE / "results" / "cpu.json")
+  args = parser.parse_args()
+  table = {
+    "processor": platform.processor() or platform.machine(),
+    "cores": len(os.sched_getaffinity(0)),
+    "unit": "images/s",
+    "rounds": args.rounds,
+    "rows": {},
+  }
+  args.out.parent.mkdir(exist_ok=True)
+  cases = {
+    f"{name}, {size} px, batch {batch}": (
+      [
+        sys.executable, str(HERE / "step_speed.py"), "--worker",
+        f"--size={size}", f"--batch={batch}", f"--steps={args.steps}",
+        f"--attention={attention}",
+      ],
+      [
+        args.torch_python, str(HERE / "step_speed_torch.py"),
+        f"--size={size}", f"--batch={batch}", f"--steps={args.steps}",
+        f"--model={peer}", "--layout=channels_last",
+      ],
+    )
+    for size, batch in SIZES.items()
+    for name, (attention, peer) in MODELS.items()
+  }  # fmt: skip
+  rotation = str(HERE / "rotation_speed.py")
+  for peer in ("opencv", "scipy", "pillow"):
+    cases[f"rotation against {peer}, 224 px"] = (
+      [sys.executable, rotation, "ours"], [args.torch_python, rotation, peer]
+    )  # fmt: skip
+  for name, (ours, theirs) in cases.items():
+    for key, row in sorted(compare(ours, theirs, args.rounds).items()):
+      label = f"{name}: {key}"
+      table["rows"][label] = row
+      spread = {
+        s: f"{statistics.median(row[s]):8.1f} ({min(row[s]):.1f}-{max(row[s]):.1f})"
+        for s in ("ours", "theirs")
+      }
+      print(f"{label:44} {spread['ours']:28} {spread['theirs']:28} {row['ratio']:.2f}x")
+      sys.stdout.flush()
+    args.out.write_text(json.dumps(table, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+  main()
