@@ -170,7 +170,7 @@ def split(factors: list[jax.Array], shape: tuple) -> tuple[jax.Array, jax.Array]
 
 def _max_and_place(x, place, axes, dtype):
   """Maximum of x over `axes` and the `place` (uint32) of the first that has it."""
-  if jnp.dtype(dtype) == jnp.bfloat16:
+  if jnp.dtype(dtype) == jnp.bfloat16 and place.size <= 1 << 16:
     # One reduction: the value's bits, then the place, the first of equals the largest.
     bits = to_ordered(x.astype(dtype)).astype(jnp.uint32)
     key = ((bits << 16) + (0xFFFF - place)).max(axes, keepdims=True)

@@ -83,6 +83,12 @@ def test_the_packed_maximum_is_exact():
   np.testing.assert_array_equal(winner[:, 0, 0], flat.argmax(1))
 
 
+def test_a_map_of_more_places_than_16_bits_count():
+  y = jnp.zeros((1, 300, 300, 1), jnp.bfloat16).at[0, 290, 7, 0].set(1)
+  top, pullback = jax.vjp(lambda y: gating.highest(y, y.dtype), y)
+  assert pullback(top)[0].argmax() == 290 * 300 + 7
+
+
 def test_bfloat16_gradients_are_no_worse_than_the_plain_form_s():
   with jax.enable_x64(True), lowered_for("gpu"):
     y, residual = activations(4, 9, 9, 16) - 0.4, activations(4, 9, 9, 16, seed=1)
