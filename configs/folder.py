@@ -3,7 +3,8 @@
   python launch.py --config=configs/folder.py:quick --config.data.source=/path/images
   python launch.py --config=configs/folder.py --config.data.source=/path/manifest.csv
 
-The column `group` (patient, slide) keeps images of one patient on one side.
+A zip or tar of such a folder will do as well. The column `group` (patient, slide) keeps
+images of one patient on one side.
 A column `split` (train, validation, test), or a second folder given as
 --config.data.test_source, is used with --config.split.protocol=predefined.
 """
@@ -25,9 +26,10 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.published = ""
 
   c.data = config_dict.ConfigDict()
-  c.data.name = "folder"
+  c.data.name = "folder"  # or: nct_crc, liver
   c.data.source = ""
   c.data.test_source = ""
+  c.data.on_error = "refuse"  # or skip: leaves out what cannot be read, and counts it
   c.data.device_memory_gib = 2.0  # larger sets are streamed
 
   c.split = config_dict.ConfigDict()

@@ -10,8 +10,9 @@ images (slides stand on both sides of its split).
 
 Ours: not yet measured.
 
-The paper's images are private: by default this trains on synthetic_liver, procedural
-H&E of the same cohort structure (74 slides x 6 fields), and says so everywhere.
+The paper's images are private: without --config.data.source=<your slides> this trains
+on synthetic_liver, procedural H&E of the same cohort structure (74 slides x 6 fields),
+and says so everywhere.
 """
 
 from ml_collections import config_dict
@@ -31,11 +32,13 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.published = "liver/VGG16"
 
   c.data = config_dict.ConfigDict()
-  c.data.name = "synthetic_liver"  # assumption: a look-alike, the images are private
+  c.data.name = "liver"  # synthetic_liver, a look-alike, where data.source is empty
   c.data.seed = 0  # of the synthetic tissue
   c.data.height, c.data.width = 256, 306  # the paper's fields are 1393 x 1665
-  c.data.source = ""  # for data.name=folder: a folder <class>/... or a manifest.csv
+  c.data.source = ""  # your slides: <class>/<slide>_<field>.png, a zip, a manifest.csv
+  c.data.grid = ""  # or 2x3: <class>/<slide>.png are regions, cut into rows x columns
   c.data.test_source = ""  # a second one that only tests (split.protocol=predefined)
+  c.data.on_error = "refuse"  # or skip: leaves out what cannot be read, and counts it
   c.data.device_memory_gib = 2.0  # larger sets are streamed
 
   c.split = config_dict.ConfigDict()

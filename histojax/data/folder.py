@@ -10,7 +10,7 @@ from histojax.errors import InputError
 
 
 class Folder(tfds.core.GeneratorBasedBuilder):
-  """Your own images; classes in alphabetical order.
+  """Your own images; classes in alphabetical order, where they are not given.
 
   Key `data_dir` by `listing.fingerprint(items)`: TFDS alone would serve the old build
   after a file was added or replaced.
@@ -18,15 +18,22 @@ class Folder(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version("1.0.0")
 
-  def __init__(self, *, items: list[Item], progress=lambda: None, **kwargs):
+  def __init__(
+    self,
+    *,
+    items: list[Item],
+    classes: tuple[str, ...] = (),
+    progress=lambda: None,
+    **kwargs,
+  ):
     self._items, self._progress = items, progress
+    self._classes = list(classes) or sorted({item.label for item in items})
     super().__init__(**kwargs)
 
   def _info(self):
-    classes = sorted({item.label for item in self._items})
     features = {k: tfds.features.Text() for k in ("group", "image_id", "split")}
     features["image"] = tfds.features.Image()
-    features["label"] = tfds.features.ClassLabel(names=classes)
+    features["label"] = tfds.features.ClassLabel(names=self._classes)
     return self.dataset_info_from_configs(
       features=tfds.features.FeaturesDict(features), description=__doc__
     )

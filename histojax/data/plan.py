@@ -13,6 +13,7 @@ import numpy as np
 from histojax.errors import InputError, nearest
 
 TRAIN_ROTATIONS = ("all", "random", "none")
+MOST_STEPS = 2**31 - 1  # the state counts them in an int32
 
 
 def rotation_of(view: np.ndarray, rotations: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +33,9 @@ class TrainPlan:
   `train_rotations`: `all` visits every image at every angle in each epoch (the liver
   paper), `random` once at an angle of the set drawn anew, `none` once upright. `rate`
   is (step, num_steps) -> learning rate.
+
+  Raises:
+    InputError: an unknown `train_rotations`, fewer views than a batch, too many steps.
   """
 
   rows: np.ndarray
@@ -48,6 +52,16 @@ class TrainPlan:
       raise InputError(f"augment.train_rotations={self.train_rotations!r}: {known}")
     if min(len(self.rows), self.batch_size, self.epochs, self.rotations) < 1:
       raise InputError("training needs an image, an epoch, a batch and a rotation")
+    if self.batch_size > self.views:
+      raise InputError(
+        f"batch_size={self.batch_size}: the training part has only {self.views} views"
+        f" of images in an epoch; set batch_size to {self.views} or less"
+      )
+    if self.num_steps > MOST_STEPS:
+      raise InputError(
+        f"epochs={self.epochs:,} are {self.num_steps:,} steps, more than can be counted"
+        f" ({MOST_STEPS:,}): set fewer epochs, or a larger batch_size"
+      )
 
   @property
   def views(self) -> int:
@@ -72,7 +86,7 @@ class TrainPlan:
     order, angle = self._epoch(epoch)
     chosen = np.arange(place * self.batch_size, (place + 1) * self.batch_size)
     chosen %= self.views
-    image, angles = order[chosen], angle[chosen]
+    image, angles = order[chosen], angle[chosen % len(angle)]
     if self.train_rotations == "all":
       image, angles = rotation_of(image, self.rotations)
     return {
@@ -86,9 +100,11 @@ class TrainPlan:
     cached = self.__dict__.get("_cache")
     if not cached or cached[0] != epoch:
       rng = np.random.default_rng([self.seed, epoch])
-      order = rng.permutation(self.views)
-      turn = rng.integers(self.rotations, size=self.views)
-      angle = turn * (360.0 / self.rotations) * (self.train_rotations == "random")
+      order = rng.permutation(self.views).astype(np.int32)
+      angle = np.zeros(1, np.float32)  # of every view
+      if self.train_rotations == "random":
+        turn = rng.integers(self.rotations, size=self.views)
+        angle = (turn * (360.0 / self.rotations)).astype(np.float32)
       cached = (epoch, order, angle)
       object.__setattr__(self, "_cache", cached)
     return cached[1:]

@@ -118,11 +118,19 @@ def _fold(tiles: Tiles, rows: np.ndarray, folds: int, fold: int, seed: int):
   """(the rest, fold `fold`) of `rows`, groups kept whole, classes in proportion."""
   from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+  where, way = "to train and test", "add images of another group, or merge the class"
+  if len(rows) < len(tiles):
+    where = "left to train and validate"
+    way = "set split.validation_fraction=0 and select_on=last, or fewer split.folds"
   for name, found in zip(tiles.classes, _groups_per_class(tiles, rows), strict=True):
+    if found < 2:
+      raise InputError(
+        f"class {name!r} has one group only {where}: it cannot be on both sides; {way}"
+      )
     if found < folds:
       raise InputError(
-        f"class {name!r} has {found} groups, too few for {folds} parts: choose fewer"
-        " split.folds (or a larger split.validation_fraction), or merge the class"
+        f"class {name!r} has {found} groups, too few for split.folds={folds}: set"
+        f" --config.split.folds={found} or less, or merge the class"
       )
   label, group = tiles.label[rows], tiles.group[rows]
   # without groups the plain splitter does the same, and stays fast on many images

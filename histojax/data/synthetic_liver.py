@@ -71,17 +71,17 @@ def render_all(seed: int, height: int, width: int) -> Iterator[Record]:
 
   The processes are spawned, so a script that calls this guards its `__main__`.
   """
-  workers = os.cpu_count() or 1
+  repeat = itertools.repeat
+  work = _record, repeat(seed), plan(), repeat(height), repeat(width)
   spawn = multiprocessing.get_context("spawn")
-  with ProcessPoolExecutor(workers, spawn, _one_thread) as pool:
-    yield from pool.map(
-      _record,
-      itertools.repeat(seed),
-      plan(),
-      itertools.repeat(height),
-      itertools.repeat(width),
-      chunksize=2,
-    )
+  try:
+    pool = ProcessPoolExecutor(os.cpu_count() or 1, spawn, _one_thread)
+  except OSError:  # its locks are files in /dev/shm: absent, full, or not ours to write
+    with threadpoolctl.threadpool_limits(1):
+      yield from map(*work)
+    return
+  with pool:
+    yield from pool.map(*work, chunksize=2)
 
 
 def _one_thread() -> None:

@@ -4,7 +4,8 @@ The dict handed to `write` (keys marked * are required):
 
     title*, variant, command, date, seed, folder, notes [str], files [str]
     dataset*    name*, synthetic*, classes*, description, licence, citation, images,
-                groups, group_name ("slide"), per_class [{class, images, groups}]
+                groups, group_name ("slide"), per_class [{class, images, groups}],
+                skipped {kind: {images, first [{image_id, why}]}}
     split*      protocol, seed, fold, shared_groups, shared_identical,
                 parts {train, validation, test: {images, groups, per_class [K]}}
     model       name, attention, parameters

@@ -12,3 +12,13 @@ def find(key: str) -> dict:
   if paper not in PAPERS:
     raise InputError(f"published={key!r}: {nearest(paper, PAPERS)}")
   return PAPERS[paper](model)
+
+
+def check(key: str, classes) -> None:
+  """InputError where the row 'paper/model' tells of other classes than these."""
+  told = [row["class"] for row in find(key)["per_class"]]
+  if set(told) != set(classes):
+    raise InputError(
+      f"published={key!r} tells of {', '.join(told)}, but the images are of"
+      f" {', '.join(classes)}: set --config.published= to compare with no paper"
+    )

@@ -94,3 +94,11 @@ def test_bad_plans_are_one_sentence():
     plan(train_rotations="some")
   with pytest.raises(InputError, match="training needs an image"):
     plan(rows=ROWS[:0])
+
+
+def test_fewer_views_than_a_batch_and_uncountable_steps_are_refused():
+  with pytest.raises(InputError, match="batch_size=9: .* only 8 views .* to 8 or less"):
+    plan(rows=np.arange(8), batch_size=9, train_rotations="random")
+  plan(rows=np.arange(8), batch_size=8, train_rotations="random")
+  with pytest.raises(InputError, match="epochs=300,000,000 are 2,400,000,000 steps"):
+    plan(rows=np.arange(8), batch_size=1, epochs=300_000_000, train_rotations="none")

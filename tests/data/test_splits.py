@@ -113,7 +113,9 @@ def test_identical_pixels_on_both_sides_are_counted():
 
 def test_impossible_designs_are_one_sentence():
   few = cohort((("a", 3), ("b", 20)))
-  with pytest.raises(InputError, match="class 'a' has 3 groups, too few for 5"):
+  with pytest.raises(
+    InputError, match="class 'a' has 3 groups, too few for split.folds=5"
+  ):
     splits.make(few, config("grouped"))
   with pytest.raises(InputError, match="did you mean 'grouped'"):
     splits.make(cohort(), config("groupd"))

@@ -24,8 +24,8 @@ def dataset(root):
   )
 
 
-def prepare(root, stored_size=lambda h, w: (h, w), geometry="full"):
-  return tiles.prepare(dataset(root), stored_size, geometry)
+def prepare(root, stored_size=lambda h, w: (h, w), geometry="full", on_error="refuse"):
+  return tiles.prepare(dataset(root), stored_size, geometry, on_error)
 
 
 def test_decodes_the_pixels_of_every_image(cache, image_folder):
@@ -45,7 +45,7 @@ def test_decodes_the_pixels_of_every_image(cache, image_folder):
 def test_a_second_opening_reads_the_cache(cache, image_folder, monkeypatch):
   root = image_folder()
   first = prepare(root)
-  monkeypatch.setattr(tiles, "_decode", lambda *_: pytest.fail("decoded again"))
+  monkeypatch.setattr(tiles, "fill", lambda *_: pytest.fail("decoded again"))
   second = prepare(root)
   np.testing.assert_array_equal(first.image, second.image)
   assert first.digest.tolist() == second.digest.tolist()
@@ -115,5 +115,5 @@ def test_metadata_is_plain_json(cache, image_folder):
 
 def test_a_build_that_is_not_whole_is_named(cache, image_folder):
   whole = dataset(image_folder())
-  with pytest.raises(InputError, match="holds 30 of 31 images: delete it"):
+  with pytest.raises(InputError, match="30 of 31 images were built"):
     tiles.prepare(whole._replace(images=31), lambda h, w: (h, w), "full")
