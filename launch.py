@@ -1,17 +1,27 @@
 """Trains, evaluates and reports: `python launch.py --config=configs/liver_senet.py`."""
 
-from histojax import startup
+from histojax import allocator, interrupts
+
+if __name__ == "__main__":
+  allocator.use_huge_pages()
+interrupts.stop_at_once()  # from the first import on
+
+from histojax import startup  # noqa: E402
 
 startup.set_environment()  # before jax is imported
 
-from absl import app, flags  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
+try:
+  from absl import app, flags
+  from ml_collections import config_flags
+except ImportError as error:
+  startup.without(error)
 
 MODES = {
   "train": "train or resume, evaluate, report",
   "evaluate": "score a trained run again and rewrite its report",
   "prepare": "build the data set and its tiles",
   "profile": "where the time goes, and how far it is from the roofline",
+  "doctor": "what is missing or wrong here, and the command that mends it",
 }
 CONFIG = config_flags.DEFINE_config_file("config", None, "configs/<name>.py[:variant]")
 MODE = flags.DEFINE_string(
@@ -25,6 +35,10 @@ TARGET = flags.DEFINE_string("profile_target", "", "h200: profile for a GPU not 
 
 def main(_):
   request = startup.request(CONFIG, MODE.value, MODES, WORKDIR.value)
+  if request.mode == "doctor":
+    from histojax.doctor import screen
+
+    return screen.run(request)
   if request.mode == "profile":
     from histojax.profiling import profile
 
@@ -36,4 +50,5 @@ def main(_):
 
 
 if __name__ == "__main__":
-  app.run(startup.guarded(main), flags_parser=startup.parse_flags)
+  with startup.joined():
+    app.run(startup.guarded(main), flags_parser=startup.parse_flags)

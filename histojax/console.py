@@ -1,18 +1,33 @@
 """What a run says: lines to the terminal and log.txt, progress with an ETA."""
 
 import contextlib
+import io
+import math
 import sys
 import time
 from pathlib import Path
 
+from histojax.errors import naming
+
 _log = None  # the run's open log.txt
+_muted = False
+
+
+def mute() -> None:
+  """From here on nothing is said or logged: of several processes the first speaks."""
+  global _muted
+  _muted = True
 
 
 @contextlib.contextmanager
 def log_to(path: Path):
   """Within this context every line also goes to `path` (appended)."""
   global _log
-  with path.open("a", encoding="utf-8") as _log:
+  if _muted:
+    yield
+    return
+  # unbuffered: what a full disk did not take is not tried again when it is closed
+  with path.open("ab", buffering=0) as _log:
     try:
       yield
     finally:
@@ -35,12 +50,16 @@ def show(renderable, soft_wrap: bool = False) -> None:
   from rich.console import Console
   from tqdm import tqdm
 
+  if _muted:
+    return
   with tqdm.external_write_mode():  # a bar on the screen steps aside
     Console(highlight=False).print(renderable, soft_wrap=soft_wrap)
   if _log:
-    plain = Console(file=_log, width=100, color_system=None, highlight=False)
+    text = io.StringIO()
+    plain = Console(file=text, width=100, color_system=None, highlight=False)
     plain.print(renderable, soft_wrap=soft_wrap)
-    _log.flush()
+    with naming(_log.name):
+      _log.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 class Progress:
@@ -51,8 +70,8 @@ class Progress:
 
     self.total, self.label, self.unit, self.done = total, label, unit, done
     self._first = None  # (time, done) of the first advance: compilation ends there
-    self._spoken = time.monotonic()
-    self._tty = sys.stderr.isatty()
+    self._spoken = math.inf if _muted else time.monotonic()
+    self._tty = sys.stderr.isatty() and not _muted
     self._bar = tqdm(
       total=total, initial=done, desc=label, unit=f" {unit}", disable=not self._tty,
       dynamic_ncols=True, leave=False,

@@ -20,6 +20,7 @@ Term = tuple[str, dict[str, Any]]
 Stage = tuple[Term, ...]
 
 NONE = "none"
+LONGEST = 8  # terms of a series: each is traced in every block
 
 
 def parse(
@@ -45,7 +46,12 @@ def parse(
   classes = known if isinstance(known, Mapping) else dict.fromkeys(known)
   stages = []
   for stage in _flatten(tree, ast.BitOr):
-    terms = [_term(node, text, classes, what) for node in _flatten(stage, ast.Add)]
+    nodes = _flatten(stage, ast.Add)
+    if len(nodes) > LONGEST:
+      raise InputError(
+        f"{what}={text!r} has a series of {len(nodes)} blocks: write at most {LONGEST}"
+      )
+    terms = [_term(node, text, classes, what) for node in nodes]
     stages.append(tuple(term for term in terms if term[0] != NONE))
   return tuple(stages)
 

@@ -1,16 +1,26 @@
 """Before a run: environment and flags, and one sentence for every mistake in them."""
 
+import contextlib
 import glob
 import importlib.util
 import os
 import re
 import shlex
+import stat
 import sys
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from histojax import __version__, console
-from histojax.errors import InputError, nearest
+from histojax import (
+  __version__,
+  compilation,
+  console,
+  mistyped,
+  processes,
+  rules,
+)
+from histojax.errors import InputError, nearest, of_machine
 
 
 class Request(NamedTuple):
@@ -25,19 +35,26 @@ class Request(NamedTuple):
   command: str
 
 
-def set_environment() -> None:
-  """Settings that count only before jax is imported."""
+def settings() -> dict[str, str]:
+  """What the environment holds before jax is imported, unless the user sets it."""
   from histojax import runs
-  from histojax.data.tiles import cache_root
+  from histojax.data.cache import cache_root
 
   # one home may serve several machines: code compiled for another CPU could crash
   machine = re.sub(r"\W+", "-", f"{runs.processor()}-{len(os.sched_getaffinity(0))}")
-  for key, value in {
+  return {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # a warm compilation cache prints 72 lines below it
     "JAX_COMPILATION_CACHE_DIR": str(cache_root() / "jax" / machine),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-  }.items():
+  }
+
+
+def set_environment() -> None:
+  """Settings that count only before jax is imported."""
+  if _argument(sys.argv, "flagfile"):
+    fail("--flagfile is not read: write its flags on the command line")
+  for key, value in settings().items():
     os.environ.setdefault(key, value)
   if target := _argument(sys.argv, "profile_target"):
     from histojax.profiling import targets
@@ -53,33 +70,71 @@ def parse_flags(argv: list[str]) -> list[str]:
   from absl import flags, logging
 
   try:
+    mistyped.check(argv)
     if filename := _argument(argv, "config"):
       load_config(filename)
+    elif any(re.match("--?config[.=]", argument) for argument in argv):
+      raise InputError(_no_config())
     rest = flags.FLAGS(argv)
-    logging.set_verbosity(logging.ERROR)  # the libraries' chatter
+    if rest[1:]:
+      raise InputError(f"{rest[1]!r} is no flag: write --name=value, without spaces")
+    logging.set_verbosity(logging.FATAL)  # their errors are raised, and told by us
     return rest
   except InputError as error:
     fail(str(error))
-  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-    fail(_sentence(error, argv))
+  except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
+    fail(mistyped.sentence(error, argv))
+
+
+@contextlib.contextmanager
+def joined():
+  """Within, several processes are one run, from before the first device is touched."""
+  try:
+    processes.join()
+  except InputError as error:
+    fail(str(error))
+  with processes.together():
+    yield
+
+
+def without(error: ImportError) -> None:
+  """Ends a program that cannot even read its flags; the doctor can."""
+  if _argument(sys.argv, "mode") == "doctor":
+    from histojax.doctor import screen
+
+    sys.exit(screen.run())
+  fail(_not_installed(error))
+
+
+def _not_installed(error: ImportError) -> str:
+  return (
+    f"{error.name or error} cannot be imported: pip install -r requirements.txt;"
+    " python launch.py --mode=doctor says what else is amiss"
+  )
 
 
 def fail(sentence: str) -> None:
-  print(f"error: {sentence}", file=sys.stderr)
+  sentence = " ".join(sentence.split())
+  if processes.may_say(sentence):
+    print("error:", sentence, file=sys.stderr)
   sys.exit(2)
 
 
 def guarded(main):
-  """`main`, with InputError as one sentence and exit code 2, Ctrl-C as one line."""
+  """`main`, with bad input, a full disk or no memory as one sentence and exit code
+  2."""
 
   def run(argv):
     try:
       return main(argv)
     except InputError as error:
       fail(str(error))
-    except KeyboardInterrupt:
-      print("stopped; the same command continues", file=sys.stderr)
-      sys.exit(130)
+    except Exception as error:  # a full disk, say; anything else is a bug of ours
+      if isinstance(error, ImportError) and "histojax" not in (error.name or ""):
+        fail(_not_installed(error))
+      if (sentence := of_machine(error)) is None:
+        raise
+      fail(sentence)
 
   return run
 
@@ -92,19 +147,24 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
   """
   if mode not in modes:
     raise InputError(f"--mode={mode}: {nearest(mode, modes)}")
+  if mode == "profile" and processes.count() > 1:
+    raise InputError(
+      f"--mode=profile measures one process, not {processes.count()}: start it alone"
+    )
   for argument in sys.argv[1:]:
     if argument.lstrip("-").startswith("profile_") and mode != "profile":
       raise InputError(f"{argument}: only with --mode=profile")
   filename = _argument(sys.argv, "config")
   if not filename:
-    raise InputError(
-      "no --config given: try --config=configs/liver_senet.py:quick, or another of"
-      f" {', '.join(_known_configs())}"
-    )
+    if mode == "doctor":
+      return Request(None, None, "", "", mode, workdir, "")
+    raise InputError(_no_config())
   file, _, variant = filename.partition(":")
   command = "python " + " ".join(map(shlex.quote, sys.argv))
   base = load_config(filename)
-  return Request(config_flag.value, base, file, variant, mode, workdir, command)
+  config = rules.check(config_flag.value, file)
+  _check_workdir(workdir)
+  return Request(config, base, file, variant, mode, workdir, command)
 
 
 def load_config(filename: str):
@@ -113,40 +173,68 @@ def load_config(filename: str):
   Raises:
     InputError: no such file or variant, or the file itself is broken.
   """
-  file, _, variant = filename.partition(":")
-  if not Path(file).is_file():
+  from ml_collections import ConfigDict
+
+  file, colon, variant = filename.partition(":")
+  if not os.path.isfile(file):  # False too for names that no file can have
     raise InputError(
       f"--config={file}: no such file; {nearest(file, _known_configs())}"
     )
   spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+  if spec is None:
+    raise InputError(f"--config={file}: not a config, which ends in .py")
   module = importlib.util.module_from_spec(spec)
   try:
     spec.loader.exec_module(module)
-    known, config = module.VARIANTS, module.get_config(variant)
-  except Exception as error:  # a config file is code: anything may come out of it
+    known, get_config = module.VARIANTS, module.get_config
+    if type(known) not in (tuple, list) or not {*map(type, known)} <= {str}:
+      raise InputError(f"{file}: VARIANTS must be a tuple such as ('', 'quick')")
+    if variant not in known:
+      listed = nearest(variant, filter(None, known))
+      raise InputError(f"--config={filename}: no such variant; {listed}")
+    config = get_config(*[variant] * bool(colon))  # as the flag calls it
+  except InputError:
+    raise
+  except (Exception, SystemExit) as error:  # a config file is code: it may do anything
     raise InputError(f"{file} is broken: {type(error).__name__}: {error}") from error
-  if variant not in known:
-    known = nearest(variant, filter(None, known))
-    raise InputError(f"--config={filename}: no such variant; {known}")
+  if not isinstance(config, ConfigDict):
+    raise InputError(
+      f"{file} is broken: get_config returns {type(config).__name__}, not a ConfigDict"
+    )
   return config
 
 
 def greet() -> None:
-  """One line of versions and devices; warns of a GPU that JAX does not use."""
+  """One line of versions and devices; warns of a GPU that JAX does not use, and of a
+  compilation cache that cannot be written."""
   import jax
 
+  compilation.keep_whole()
   device, cores = jax.devices()[0], len(os.sched_getaffinity(0))
   on_cpu = device.platform == "cpu"
   where = f"CPU, {cores} cores" if on_cpu else device.device_kind
-  console.say(
-    f"histojax {__version__}, jax {jax.__version__}, {jax.device_count()} x {where}"
-  )
+  where = f"{jax.device_count()} x {where}"
+  where += f", {processes.count()} processes" if processes.count() > 1 else ""
+  console.say(f"histojax {__version__}, jax {jax.__version__}, {where}")
+  warn_of_cache(Path(jax.config.jax_compilation_cache_dir or "."))
   gpus = glob.glob("/dev/nvidia[0-9]*")  # what the driver shows, whatever JAX thinks
   if gpus and on_cpu:
     console.warn(
       f"{len(gpus)} NVIDIA GPU(s) here, but JAX runs on the CPU:"
       f' pip install "jax[cuda13]=={jax.__version__}"'
     )
+
+
+def warn_of_cache(folder: Path) -> None:
+  """One line where compiled code cannot be kept; JAX would print one per program."""
+  warnings.filterwarnings("ignore", "Error (read|writ)ing persistent compilation cache")
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    writable = os.access(folder, os.W_OK)
+  except OSError:
+    writable = False
+  if not writable:
+    console.warn(f"no write access to {folder}: what is compiled now cannot be kept")
 
 
 def say_long(request: Request, seconds: float) -> None:
@@ -158,33 +246,35 @@ def say_long(request: Request, seconds: float) -> None:
   )
 
 
+def _check_workdir(workdir: str) -> None:
+  """InputError where something else than a folder has that name, or none can."""
+  try:
+    if workdir and not stat.S_ISDIR(os.stat(workdir).st_mode):
+      raise InputError(f"--workdir={workdir} is a file: give a folder, new or of a run")
+  except FileNotFoundError:
+    pass  # it is made when the run begins
+  except OSError as error:
+    words = error.strerror.lower()
+    raise InputError(f"--workdir={workdir}: {words}; choose another") from error
+
+
+def _no_config() -> str:
+  known = f", or another of {', '.join(_known_configs())}" * bool(_known_configs())
+  return f"no --config given: try --config=configs/liver_senet.py:quick{known}"
+
+
 def _known_configs() -> list[str]:
   return sorted(str(path) for path in Path("configs").glob("*.py"))
 
 
 def _argument(argv: list[str], flag: str) -> str:
-  """The value of a flag such as --config, as typed; '' where there is none."""
+  """The value of a flag such as --config, as typed; '' where there is none.
+
+  The last one counts, as for the flags themselves.
+  """
+  found = ""
   for argument, following in zip(argv, [*argv[1:], ""], strict=True):
     name, equals, value = argument.lstrip("-").partition("=")
     if argument.startswith("-") and name == flag:
-      return value if equals else following
-  return ""
-
-
-def _sentence(error: Exception, argv: list[str]) -> str:
-  """What the flag parser meant, in words: the flag, what is wrong, what it may be."""
-  text = " ".join(str(error).split())
-  if isinstance(error, AttributeError | KeyError):
-    key, guess = re.search(r"\w+", text)[0], re.search(r'Did you mean "(\w+)"', text)
-    typed = next((a for a in argv if re.search(rf"\b{key}\b", a)), key)
-    hint = f"; did you mean {guess[1]!r}?" if guess else ""
-    return f"{typed}: the config has no key {key!r}{hint}"
-  wrong = re.match(r"flag (--\S+?=.*?): (.*)", text)
-  kinds = {
-    "int()": "expected a whole number",
-    "float": "expected a number",
-    "ConfigDict": "this is a group of keys; set one of them, group.key=value",
-  }
-  if wrong:
-    return f"{wrong[1]}: " + next((v for k, v in kinds.items() if k in text), wrong[2])
-  return text
+      found = value if equals else following
+  return found

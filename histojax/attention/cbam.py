@@ -38,10 +38,10 @@ class CBAM(nn.Module):
     dtype: DTypeLike | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """x [B, H, W, C] -> M_c [B, 1, 1, C] and M_s [B, H, W, 1]; cf. `Series.factors`."""
-    if self.ratio < 1 or self.kernel < 1 or self.kernel % 2 == 0:
+    if self.ratio < 1 or self.kernel not in range(1, 32, 2):
       raise InputError(
         f"cbam(ratio={self.ratio}, kernel={self.kernel}): the ratio must be at least 1,"
-        " the kernel odd"
+        " the kernel odd, from 1 to 31"
       )
     dtype, x = jnp.dtype(dtype or x.dtype), widen(x)
     bias = jnp.zeros(x.shape[-1], x.dtype) if bias is None else bias

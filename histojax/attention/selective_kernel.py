@@ -1,11 +1,14 @@
 """Selective Kernel unit (Li et al., CVPR 2019, arXiv 1903.06586, equations 1 to 6)."""
 
+import math
 from functools import partial
 
 import flax.linen as nn
 import jax
 
 from histojax.errors import InputError
+
+LARGEST = {"branches": 8, "smallest": 65_536}
 
 
 class SelectiveKernel(nn.Module):
@@ -35,8 +38,9 @@ class SelectiveKernel(nn.Module):
     """
     channels = x.shape[-1]
     for key in ("branches", "groups", "ratio", "smallest"):
-      if getattr(self, key) < 1:
-        raise InputError(f"sk({key}={getattr(self, key)}) must be at least 1")
+      if not 1 <= getattr(self, key) <= LARGEST.get(key, math.inf):
+        upto = f", at most {LARGEST[key]:,}" if key in LARGEST else ""
+        raise InputError(f"sk({key}={getattr(self, key)}) must be at least 1{upto}")
     if channels % self.groups:
       raise InputError(
         f"sk(groups={self.groups}): {channels} channels cannot be split into"
