@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from histojax import console, models, optimizer, sharding, steps
+from histojax import console, memory, models, optimizer, sharding, steps
 from histojax.data import pipeline
 from histojax.data.plan import EvalPlan
 from histojax.data.tiles import Tiles
@@ -15,8 +15,8 @@ class Engine:
 
   Args:
     config: the whole config.
-    tiles: resident on the devices where they fit `data.device_memory_gib`, else
-      streamed: the numbers are the same.
+    tiles: resident on the devices where they fit `data.device_memory_gib` and half of
+      the memory that is free there, else streamed: the numbers are the same.
 
   Raises:
     InputError: an unknown model, attention or dtype; a batch that cannot be split.
@@ -29,14 +29,15 @@ class Engine:
     self._split, self._replicated = sharding.shardings(self.mesh)
     model, tx, view = parts(config, len(tiles.classes))
     self.dtype = view.dtype
-    streamed = tiles.image.nbytes > config.data.device_memory_gib * 2**30
+    streamed = must_stream(tiles.image.nbytes, config.data.device_memory_gib)
     shape = ((config.batch_size if streamed else len(tiles)), *tiles.image.shape[1:])
     self.model, self.view, self.streamed = model, view, streamed
     self._program = steps.compiled(model, tx, view, self.mesh, shape)
+    self.abstract()  # traces the network: one that cannot be built is refused here
     self._resident = None
     if not streamed:
       arrays = pipeline.host_arrays(tiles)
-      self._resident = jax.device_put(arrays, self._replicated)
+      self._resident = sharding.put(arrays, self._replicated)
     self.train_step = self._program.train
 
   def init(self, seed: int) -> steps.TrainState:
@@ -52,8 +53,15 @@ class Engine:
 
   def batches(self, plan, start: int = 0):
     """Yields (tiles, row) on the devices from step `start` of a plan on."""
-    rows = pipeline.rows(plan, self.tiles, start=start, streamed=self._resident is None)
-    return pipeline.on_device(rows, self._resident, self._split, self._replicated)
+    streamed = self._resident is None
+    here = sharding.rows_here(self._split, plan.batch_size)
+    rows = pipeline.rows(plan, self.tiles, start=start, streamed=streamed, here=here)
+    return pipeline.on_device(rows, self._resident, self._put)
+
+  def _put(self, row: dict) -> dict:
+    """One row onto the devices: its arrays split along the batch, its numbers whole."""
+    where = {k: self._split if np.ndim(v) else self._replicated for k, v in row.items()}
+    return sharding.put(row, where)
 
   def predict(self, state, rows, rotations: int, *, poll, label: str = ""):
     """Looks at every image of `rows` at `rotations` angles.
@@ -66,23 +74,47 @@ class Engine:
       Every view exactly once: `row` of the tiles, `label`, `angle` in degrees, `loss`
       [V], `probability` float32 [V, K].
     """
-    plan, weights, outputs = EvalPlan(rows, self.batch_size, rotations), [], []
+    plan, outputs = EvalPlan(rows, self.batch_size, rotations), []
     params = state.all_params
     with console.Progress(plan.views if label else 0, label, "view") as progress:
       for arrays, row in self.batches(plan):
-        weights.append(row.pop("weight"))
+        del row["weight"]  # split over processes; the plan's own is whole
         outputs.append(self._program.evaluate(params, state.batch_stats, arrays, row))
         if len(outputs) > 1:  # one batch ahead of the device, no more
           jax.block_until_ready(outputs[-2])
           progress.advance(plan.batch_size if label else 0)
         poll()
-    weights, outputs = jax.device_get((weights, outputs))
+    outputs = jax.device_get(outputs)
+    weights = [plan.batch(step)["weight"] for step in range(plan.num_steps)]
     keep = np.concatenate(weights) > 0
     if keep.sum() != plan.views:
       raise AssertionError(f"saw {keep.sum()} of {plan.views} views")
     row, angle = plan.view_of(np.arange(plan.views))
     found = {k: np.concatenate([o[k] for o in outputs])[keep] for k in outputs[0]}
     return found | {"row": row, "angle": angle, "label": self.tiles.label[row]}
+
+
+def must_stream(size: int, budget_gib: float) -> bool:
+  """Whether `size` bytes of tiles are too much for a device; says so where they are.
+
+  The other half of its free memory is the network's.
+  """
+  free = [memory.available_on(device) for device in jax.local_devices()]
+  room = min((n // 2 for n in free if n is not None), default=size)
+  gib = f"{size / 2**30:.2f} GiB of tiles"
+  if size > budget_gib * 2**30:
+    reason = f"{gib}, more than data.device_memory_gib={budget_gib:g}"
+  elif size > room:
+    reason = f"{gib}, more than half of the {2 * room / 2**30:.2f} GiB of memory free"
+  else:
+    reason = ""
+  if reason:
+    console.say(f"{reason}: streamed from disk, the numbers are the same")
+  if jax.process_count() == 1:
+    return bool(reason)
+  from jax.experimental import multihost_utils  # all processes run one program
+
+  return bool(multihost_utils.process_allgather(np.array(bool(reason))).any())
 
 
 def parts(config, num_classes: int):

@@ -1,5 +1,6 @@
 """One run from images to a report: the table of contents of the package."""
 
+import contextlib
 import functools
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from histojax import (
   loop,
   models,
   optimizer,
+  processes,
+  published,
   reporting,
   runs,
   startup,
@@ -23,7 +26,9 @@ from histojax.data import tiles as tile_cache
 from histojax.data.plan import TrainPlan
 from histojax.engine import Engine
 from histojax.errors import InputError, nearest
+from histojax.interrupts import Interrupted, Interrupts
 from histojax.milestones import SELECT_ON, Milestones
+from histojax.tensorboard import Scalars
 
 HOUR = 3600.0
 
@@ -39,16 +44,22 @@ def run(request) -> None:
 
   # Data: every image decoded once; which of them train, choose and test.
   dataset = catalogue.find(config.data)
-  tiles = tile_cache.prepare(dataset, *storage(config.augment))
+  with processes.first_then_others():
+    stored = storage(config.augment)
+    tiles = tile_cache.prepare(dataset, *stored, config.data.on_error)
   if request.mode == "prepare":
     return reporting.show_data(dataset, tiles)
+  if config.published:
+    published.check(config.published, tiles.classes)
   split = splits.make(tiles, config.split)
 
   # Run folder: a new one, or the one that this very config began.
   folder = runs.RunFolder(Path(request.workdir or default_workdir(request, dataset)))
   identity = config.to_dict(), splits.record(tiles, split)
-  begun = folder.begun(*identity)
-  if begun and request.mode == "train" and folder.report.exists():
+  processes.check_alike(request.mode, identity)
+  begun = processes.same(lambda: folder.begun(*identity))
+  finished = processes.same(folder.report.exists)
+  if begun and finished and request.mode == "train":
     return reporting.show_finished(folder)
   if not begun and request.mode == "evaluate":
     raise InputError(f"{folder.path} holds no trained run: use --mode=train")
@@ -60,57 +71,62 @@ def run(request) -> None:
 
   # Model and optimizer: compiled for the devices there are.
   engine = Engine(config, tiles)
-  if not begun:  # only now: a mistake above leaves no folder behind
-    folder.create(*identity)
 
-  with (
-    console.log_to(folder.log),
-    loop.Interrupts() as interrupts,
-    checkpoint.Checkpoints(folder.checkpoints, keep=config.checkpoint.keep) as saved,
-  ):
-    # State: fresh from the seed, or the last checkpoint.
-    start = saved.latest("last") or 0
-    if request.mode == "evaluate" and start < plan.num_steps:
-      raise InputError(
-        f"{folder.path} is trained to step {start:,} of {plan.num_steps:,} only:"
-        " finish it with --mode=train"
+  # only now: a mistake above leaves no folder behind
+  with folder.ours(), console.log_to(folder.log):
+    if begun:
+      reporting.show_moved(folder)
+    elif processes.first():
+      folder.create(*identity)
+    reporting.show_skipped(tiles)
+    with (  # a signal is answered by a checkpoint
+      Interrupts(processes.interrupt) as interrupts,
+      checkpoint.Checkpoints(folder.checkpoints, keep=config.checkpoint.keep) as saved,
+    ):
+      # State: fresh from the seed, or the last checkpoint.
+      start = processes.same(lambda: saved.latest("last") or 0)
+      if request.mode == "evaluate" and start < plan.num_steps:
+        raise InputError(
+          f"{folder.path} is trained to step {start:,} of {plan.num_steps:,} only:"
+          " finish it with --mode=train"
+        )
+      state = (
+        saved.restore("last", engine.abstract()) if start else engine.init(config.seed)
       )
-    state = (
-      saved.restore("last", engine.abstract()) if start else engine.init(config.seed)
-    )
-    parameters = models.parameter_count(state.all_params)
-    trained = models.parameter_count(state.params)
-    part = f" ({trained:,} of them trained)" if state.frozen else ""
-    console.say(
-      f"{config.model.name}, attention {config.model.attention}: {parameters:,}"
-      f" parameters{part}, {engine.dtype}"
-    )
-
-    # Loop: train, look at what may be looked at, keep the best.
-    predict = functools.partial(engine.predict, poll=interrupts.poll)
-    try:
-      state, training = train(
-        request, engine, plan, state, start, folder, saved, interrupts,
-        curve=seen and (lambda state: predict(state, *seen)),
-      )  # fmt: skip
-
-      # Evaluation: the chosen state, on test images that nothing has looked at before.
-      step = plan.num_steps
-      if seen:
-        step, state = saved.latest("best"), saved.restore("best", engine.abstract())
-      views = predict(state, split.test, config.augment.rotations, label="testing")
-    except loop.Interrupted as interrupt:
+      parameters = models.parameter_count(state.all_params)
+      trained = models.parameter_count(state.params)
+      part = f" ({trained:,} of them trained)" if state.frozen else ""
       console.say(
-        f"{interrupt}: step {saved.latest('last') or 0:,} of {plan.num_steps:,} is"
-        " saved; the same command continues",
-        style="bold",
+        f"{config.model.name}, attention {config.model.attention}: {parameters:,}"
+        f" parameters{part}, {engine.dtype}"
       )
-      raise SystemExit(128 + interrupt.signum) from None
+
+      # Loop: train, look at what may be looked at, keep the best.
+      predict = functools.partial(engine.predict, poll=interrupts.poll)
+      try:
+        state, training = train(
+          request, engine, plan, state, start, folder, saved, interrupts,
+          curve=seen and (lambda state: predict(state, *seen)),
+        )  # fmt: skip
+
+        # Evaluation: the chosen state, on test images that nothing has looked at.
+        step = plan.num_steps
+        if seen:
+          step, state = saved.latest("best"), saved.restore("best", engine.abstract())
+        views = predict(state, split.test, config.augment.rotations, label="testing")
+      except Interrupted as interrupt:
+        console.say(
+          f"{interrupt}: step {saved.latest('last') or 0:,} of {plan.num_steps:,} is"
+          " saved; the same command continues",
+          style="bold",
+        )
+        raise SystemExit(128 + interrupt.signum) from None
 
     # Report: scores with intervals, beside what colour alone reaches.
     training |= {"parameters": parameters, "trained_parameters": trained}
     training |= {"chosen_step": step}
-    reporting.finish(request, folder, dataset, tiles, split, plan, views, training)
+    if processes.first():
+      reporting.finish(request, folder, dataset, tiles, split, plan, views, training)
 
 
 def default_workdir(request, dataset) -> Path:
@@ -120,7 +136,7 @@ def default_workdir(request, dataset) -> Path:
   """
   changed = runs.difference(request.base.to_dict(), request.config.to_dict())
   overrides = {k: new for k, (_, new) in changed.items() if k != "seed"}
-  if request.config.data.name == "folder":
+  if request.config.data.source:
     overrides["images"] = dataset.fingerprint
   return runs.default_workdir(
     request.file, request.variant, overrides, request.config.seed
@@ -170,12 +186,10 @@ def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
 
 def train(request, engine, plan, state, start, folder, saved, interrupts, curve):
   """Trains from step `start` to the end. Returns (state, what to report)."""
-  from tensorboardX import SummaryWriter
-
-  began, batch = time.monotonic(), plan.batch_size
+  began, batch, nobody = time.monotonic(), plan.batch_size, contextlib.nullcontext()
   total = plan.num_steps * batch
   with (
-    SummaryWriter(str(folder.tensorboard), purge_step=start) as writer,
+    Scalars(folder.tensorboard, start) if processes.first() else nobody as writer,
     console.Progress(total, "training", "image", done=start * batch) as progress,
   ):
     miles = Milestones(request.config, plan, folder, saved, interrupts, writer, curve)

@@ -1,41 +1,6 @@
-"""The training loop: dispatch, wait for the step before, notice signals."""
-
-import signal
+"""The training loop: dispatch, wait for the step before, call the milestones."""
 
 import jax
-
-
-class Interrupted(Exception):
-  """SIGTERM or Ctrl-C arrived; `signum` says which."""
-
-  def __init__(self, signum: int):
-    super().__init__(signal.Signals(signum).name)
-    self.signum = signum
-
-
-class Interrupts:
-  """Remembers SIGTERM and SIGINT until somebody polls; a second one ends at once."""
-
-  def __enter__(self):
-    self.signum = None
-    signums = (signal.SIGTERM, signal.SIGINT)
-    self._old = {s: signal.signal(s, self._remember) for s in signums}
-    return self
-
-  def __exit__(self, *_):
-    for signum, handler in self._old.items():
-      signal.signal(signum, handler)
-
-  def _remember(self, signum, frame):
-    if self.signum is not None:
-      signal.signal(signum, signal.SIG_DFL)
-      signal.raise_signal(signum)
-    self.signum = signum
-
-  def poll(self) -> None:
-    """Raises Interrupted where a signal has arrived."""
-    if self.signum is not None:
-      raise Interrupted(self.signum)
 
 
 def fit(state, step, batches, *, start, num_steps, boundary, record, tick):

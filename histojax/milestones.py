@@ -5,9 +5,10 @@ import time
 
 import jax
 
-from histojax import loop
+from histojax import processes
 from histojax.errors import InputError
 from histojax.evaluation import confusion
+from histojax.interrupts import Interrupted
 
 SELECT_ON = ("validation", "last", "test")
 
@@ -34,27 +35,28 @@ class Milestones:
     rows = self.folder.truncate_metrics(step)
     self.newest = {k: v for row in rows for k, v in row.items()}
     scores = [(row["step"], row[self.key]) for row in rows if self.key in row]
-    self.evaluated_at = max((at for at, _ in scores), default=-1)
-    self.best = max((score for _, score in scores), default=-math.inf)
+    evaluated_at = max((at for at, _ in scores), default=-1)
+    best = max((score for _, score in scores), default=-math.inf)
+    self.evaluated_at, self.best = processes.same(lambda: [evaluated_at, best])
 
   def boundary(self, step: int, state, flush) -> None:
     """See `loop.fit`. The state is saved before a signal ends the run."""
     last = step == self.plan.num_steps
     due = step > 0 and (step % self.every == 0 or last)
     try:
+      self.checkpoints.check()
       self.interrupts.poll()
-      if due:
-        flush()
-        if self.curve and self.evaluated_at < step:
-          self._evaluate(step, state)
-      elif step % self.log_every == 0:
-        flush(keep=1)  # not the newest: reading it would stall the device
-      if due or time.monotonic() - self.saved_at > self.save_seconds:
+      late = time.monotonic() - self.saved_at > self.save_seconds
+      if due or processes.save(late):  # by any process's clock
         flush()
         self.checkpoints.save("last", step, state, wait=last)
         self.saved_at = time.monotonic()
+      elif step % self.log_every == 0:
+        flush(keep=1)  # not the newest: reading it would stall the device
+      if due and self.curve and self.evaluated_at < step:
+        self._evaluate(step, state)  # after the save: a kill amid it costs no step
       self.interrupts.poll()
-    except loop.Interrupted:
+    except Interrupted:
       flush()
       self.checkpoints.save("last", step, state, wait=True)
       raise
@@ -93,6 +95,8 @@ class Milestones:
     self.evaluated_at = step
 
   def _write(self, rows: list[dict]) -> None:
+    if not processes.first():
+      return
     self.folder.append_metrics(rows)
     for row in rows:
       self.newest |= row

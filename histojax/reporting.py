@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from histojax import console, published, runs
-from histojax.data import splits
+from histojax.data import skipped, splits
 from histojax.evaluation import (
   aggregate,
   baselines,
@@ -44,7 +44,10 @@ def show_data(dataset, tiles, split=None) -> None:
   name, count = unit(dataset, tiles), len(set(tiles.group))
   groups = f", {count:,} {name}s" if count < len(tiles) else ""
   console.say(f"{dataset.name}: {len(tiles):,} {kind}{groups}")
+  for note in dataset.notes:
+    console.say(note)
   if split is None:
+    show_skipped(tiles)
     return
   found = splits.describe(tiles, split)
   table = Table(
@@ -64,11 +67,25 @@ def show_data(dataset, tiles, split=None) -> None:
     console.warn(NO_GROUPS)
 
 
+def show_skipped(tiles) -> None:
+  """Prints what data.on_error=skip left out, if anything."""
+  if tiles.skipped:
+    console.warn(skipped.sentence(tiles.skipped, kept=len(tiles)))
+
+
 def show_finished(folder: runs.RunFolder) -> None:
   """Prints the report of a run that is complete already."""
   held = json.loads(folder.report.read_text())
   console.show(terminal.summary(held, folder.page))
   console.say("This run is complete; --mode=evaluate scores it again.")
+
+
+def show_moved(folder: runs.RunFolder) -> None:
+  """Says where a run goes on that began elsewhere: its bytes will be others."""
+  changed = folder.moved()
+  if changed:
+    what = "; ".join(f"{k}: {a} there, {b} here" for k, (a, b) in changed.items())
+    console.warn(f"this run began elsewhere ({what}): its numbers agree to rounding")
 
 
 def finish(request, folder, dataset, tiles, split, plan, views, training) -> None:
@@ -123,12 +140,14 @@ def score(classes, views, images) -> dict:
 def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
   """Everything in the report that is not a score."""
   config, found = request.config, splits.describe(tiles, split)
-  notes = [NO_GROUPS] if unit(dataset, tiles) == "image" else []
+  notes = [*dataset.notes] + [NO_GROUPS] * (unit(dataset, tiles) == "image")
   if training["resumed_from_step"]:
     at = training["resumed_from_step"]
     notes.append(f"Resumed from step {at}: seconds are of the last session only.")
+  if tiles.skipped:
+    notes.append(skipped.sentence(tiles.skipped, kept=len(tiles)))
   epoch = training["chosen_step"] / plan.steps_per_epoch
-  about = {k: v for k, v in dataset._asdict().items() if k != "builder"}
+  about = {k: v for k, v in dataset._asdict().items() if k not in ("builder", "notes")}
   per_class = [
     {"class": name, "images": int(here.sum()), "groups": len(set(tiles.group[here]))}
     for name, here in ((name, tiles.label == k) for k, name in enumerate(tiles.classes))
@@ -143,6 +162,8 @@ def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
     "dataset": about
     | {
       "classes": list(tiles.classes),
+      "images": len(tiles),
+      "skipped": skipped.by_kind(tiles.skipped),
       "groups": len(set(tiles.group)),
       "group_name": unit(dataset, tiles),
       "per_class": per_class,

@@ -4,14 +4,15 @@ Files are written to a temporary name and renamed, so a kill leaves the old one 
 the new. A folder that holds another config is refused with the difference shown.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 from pathlib import Path
 
-from histojax import atomic
-from histojax.errors import InputError
+from histojax import atomic, processes
+from histojax.errors import InputError, naming
 
 
 def default_workdir(config_file: str, variant: str, overrides: dict, seed: int) -> Path:
@@ -87,6 +88,28 @@ class RunFolder:
       raise InputError(f"{self.path} began on other images or another split: {way_out}")
     return True
 
+  @contextlib.contextmanager
+  def ours(self):
+    """Holds the folder against other processes; clears what killed ones left in it.
+
+    Raises:
+      InputError: another process is at work in it, or it cannot be written.
+    """
+    if not processes.first():  # of several processes of one run the first one writes
+      yield
+      return
+    busy = f"another process is at work in {self.path}: wait for it, or stop it"
+    with contextlib.ExitStack() as stack:
+      try:
+        stack.enter_context(atomic.lock(self.log, busy, wait=False))
+      except OSError as error:
+        raise InputError(
+          f"cannot write {self.path}: {error.strerror}; choose another --workdir"
+        ) from error
+      for folder in (self.path, self.figures):
+        atomic.clear(folder)
+      yield
+
   def create(self, config: dict, split: dict) -> None:
     """Writes what is known before the first step; config.json last, as the seal.
 
@@ -107,6 +130,13 @@ class RunFolder:
         f"cannot write {self.path}: {error.strerror}; choose another --workdir"
       ) from error
 
+  def moved(self) -> dict:
+    """{what: (where the run began, here)} of an environment that is not the same."""
+    try:
+      return difference(json.loads(self.environment.read_text()), environment())
+    except (OSError, ValueError):  # only a note
+      return {}
+
   def metric_rows(self) -> list[dict]:
     """The rows of metrics.jsonl; after a torn one, which a kill can leave, none."""
     rows = []
@@ -120,11 +150,12 @@ class RunFolder:
   def truncate_metrics(self, step: int) -> list[dict]:
     """Drops what a killed run logged after its last checkpoint; returns the rest."""
     rows = [row for row in self.metric_rows() if row["step"] <= step]
-    atomic.write(self.metrics, "".join(json.dumps(r) + "\n" for r in rows).encode())
+    if processes.first():
+      atomic.write(self.metrics, "".join(json.dumps(r) + "\n" for r in rows).encode())
     return rows
 
   def append_metrics(self, rows: list[dict]) -> None:
-    with self.metrics.open("a") as file:
+    with naming(self.metrics), self.metrics.open("a") as file:
       file.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -142,6 +173,7 @@ def environment() -> dict:
     "processor": processor(),
     "cores": len(os.sched_getaffinity(0)),
     "devices": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    "processes": processes.count(),
     "versions": {name: metadata.version(name) for name in packages},
   }
 

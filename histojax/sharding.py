@@ -1,6 +1,7 @@
-"""The mesh and its two shardings: data parallel over every device of this process."""
+"""The mesh and its two shardings: data parallel over every device of every process."""
 
 import jax
+import numpy as np
 
 from histojax.errors import InputError
 
@@ -24,3 +25,19 @@ def mesh_for(*batch_sizes: int) -> jax.sharding.Mesh:
 def shardings(mesh):
   """(split along the batch, replicated)."""
   return jax.NamedSharding(mesh, jax.P("data")), jax.NamedSharding(mesh, jax.P())
+
+
+def rows_here(split, batch_size: int) -> np.ndarray:
+  """The places in a batch that the devices of this process hold, int [b], ascending."""
+  places = np.arange(batch_size)
+  found = split.addressable_devices_indices_map((batch_size,)).values()
+  return np.unique(np.concatenate([places[index] for index in found]))
+
+
+def put(arrays, sharding):
+  """Host arrays onto the devices: of each one, the rows that belong to this process.
+
+  `sharding` is one for all, or a tree like `arrays`.
+  """
+  with jax.transfer_guard_host_to_device("allow"):  # meant, as a device_put would be
+    return jax.make_array_from_process_local_data(sharding, arrays)

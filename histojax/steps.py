@@ -9,6 +9,10 @@ import optax
 from flax import struct
 
 from histojax import augment, sharding
+from histojax.augment.flips import FLIPS
+from histojax.augment.normalise import NORMALISE
+from histojax.augment.rotation import CANVASES
+from histojax.errors import InputError, nearest
 from histojax.models import freezing
 
 
@@ -30,7 +34,11 @@ class TrainState(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-  """How stored tiles become the network's input; the keys of `config.augment`."""
+  """How stored tiles become the network's input; the keys of `config.augment`.
+
+  Raises:
+    InputError: an unknown canvas, flip or normalisation.
+  """
 
   size: int
   canvas: str
@@ -41,12 +49,18 @@ class View:
   std: tuple[float, float, float]
   dtype: str
 
+  def __post_init__(self):
+    tables = {"canvas": CANVASES, "flip": FLIPS, "normalise": NORMALISE}
+    for key, known in tables.items():
+      if (value := getattr(self, key)) not in known:
+        raise InputError(f"augment.{key}={value!r}: {nearest(str(value), known)}")
+
   def __call__(self, tiles, row, key, *, train):  # -> [B, size, size, 3]
-    index = row["index"]
+    index = row.get("index")
     with jax.named_scope("augment"):
       return augment.view(
         tiles["image"],
-        tiles["extent"][index],
+        chosen(tiles["extent"], index),
         row["angle"],
         key,
         index=index,
@@ -72,16 +86,25 @@ def init(key, *, model, tx, view: View) -> TrainState:
   )
 
 
+def chosen(array, index):
+  """The rows of `array` at `index`; all where it is None.
+
+  Told so, XLA leaves every row of a streamed batch on the device that holds it.
+  """
+  return array if index is None else array[index]
+
+
 def train_step(state: TrainState, tiles, row, *, model, tx, view: View):
   """One update. Returns (state, {"loss", "accuracy", "grad_norm"}), each float32 [].
 
   Args:
     tiles: `image` uint8 [N, H, W, 3], `extent` int32 [N, 2], `label` int32 [N].
-    row: `index` int32 [B] into the tiles, `angle` float32 [B], `learning_rate` [].
+    row: `index` int32 [B] into the tiles (absent: the tiles are the batch), `angle`
+      float32 [B], `learning_rate` [].
   """
   key = jax.random.fold_in(state.key, state.step)
   images = view(tiles, row, key, train=True)
-  labels = tiles["label"][row["index"]]
+  labels = chosen(tiles["label"], row.get("index"))
 
   def forward(params):
     variables = {"params": params | state.frozen, "batch_stats": state.batch_stats}
@@ -118,7 +141,7 @@ def eval_step(params, batch_stats, tiles, row, *, model, view: View):
   images = view(tiles, row, None, train=False)
   variables = {"params": params, "batch_stats": batch_stats}
   logits, _ = model.apply(variables, images, train=False)
-  labels = tiles["label"][row["index"]]
+  labels = chosen(tiles["label"], row.get("index"))
   return {
     "probability": jax.nn.softmax(logits),
     "loss": optax.softmax_cross_entropy_with_integer_labels(logits, labels),

@@ -2,10 +2,7 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import chex
@@ -230,65 +227,3 @@ def test_default_folders_follow_the_data_and_the_flags(finished, images):
     data = type("DataSet", (), {"fingerprint": fingerprint})
     found.add(str(experiment.default_workdir(asked, data)))
   assert len(found) == 3 and all(f.startswith("runs/folder-quick-") for f in found)
-
-
-def run_and_interrupt(command, workdir, signum, step):
-  """Starts a run, sends `signum` once `step` is logged, returns its exit code."""
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-  deadline = time.monotonic() + 120
-  while time.monotonic() < deadline and process.poll() is None:
-    try:
-      if any(row["step"] >= step for row in metric_rows(workdir)):
-        process.send_signal(signum)
-        break
-    except (OSError, ValueError):
-      pass  # not there yet, or a line half written
-    time.sleep(0.005)
-  output = process.communicate(timeout=120)[0].decode()
-  return process.returncode, output
-
-
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_run_ends_in_the_same_bytes(finished, images, tmp_path, signum):
-  longer = {"epochs": 40, "log_every": 1, "evaluate_every": 4}
-  whole = finished.parent / "longer"
-  if not whole.exists():
-    experiment.run(request(images, whole, **longer))
-  workdir = tmp_path / "run"
-  command = as_flags(images, workdir, **longer)
-  code, output = run_and_interrupt(command, workdir, signum, step=17)
-  expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-  assert code == expected[signum], output
-  assert not (workdir / "report.json").exists(), "the run ended before the signal"
-  if signum != signal.SIGKILL:
-    assert "is saved; the same command continues" in output
-    assert "Traceback" not in output
-  subprocess.run(command, check=True, capture_output=True)
-  for series in ("last", "best"):
-    resumed = state_bytes(request(images, workdir, **longer), series)
-    assert resumed == state_bytes(request(images, whole, **longer), series)
-  for name in ("predictions.csv", "predictions_views.csv", "metrics.jsonl"):
-    assert (workdir / name).read_bytes() == (whole / name).read_bytes()
-
-
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-  small = {"a": jax.numpy.zeros(3)}
-  with checkpoint.Checkpoints(tmp_path, keep=1) as saved:
-    assert saved.latest("last") is None
-    saved.save("last", 5, small, wait=True)
-    assert saved.latest("last") == 5
-    abstract = {"a": jax.ShapeDtypeStruct((4,), np.float32, sharding=HERE)}
-    with pytest.raises(InputError, match="does not fit this model"):
-      saved.restore("last", abstract)
-
-
-def test_a_checkpoint_is_not_changed_by_donation(tmp_path):
-  state = {"a": jax.numpy.arange(1_000_000, dtype=np.float32)}
-  bump = jax.jit(lambda s: {"a": s["a"] + 1}, donate_argnums=0)
-  with checkpoint.Checkpoints(tmp_path, keep=1) as saved:
-    saved.save("last", 1, state)
-    for _ in range(5):
-      state = bump(state)
-    abstract = {"a": jax.ShapeDtypeStruct((1_000_000,), np.float32, sharding=HERE)}
-    restored = saved.restore("last", abstract)
-  np.testing.assert_array_equal(restored["a"], np.arange(1_000_000))

@@ -1,7 +1,4 @@
-"""The loop: every step once, logged one behind, signals noticed in between."""
-
-import os
-import signal
+"""The loop: every step once, logged one behind."""
 
 import pytest
 
@@ -40,14 +37,3 @@ def test_every_step_is_taken_and_recorded_once(start):
   assert [step for step, _ in recorded] == list(range(start + 1, 8))
   assert [m["loss"] for _, m in recorded] == list(range(start, 7))
   assert len(ticks) == max(0, 7 - start - 1)
-
-
-def test_signals_are_remembered_until_polled():
-  before = signal.getsignal(signal.SIGINT)
-  with loop.Interrupts() as interrupts:
-    interrupts.poll()
-    os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(loop.Interrupted, match="SIGTERM") as caught:
-      interrupts.poll()
-  assert caught.value.signum == signal.SIGTERM
-  assert signal.getsignal(signal.SIGINT) is before

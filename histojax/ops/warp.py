@@ -38,7 +38,6 @@ def affine(images, matrix, extent, *, size, fill, spread=None, reach=None, index
     frame, sample = _frame(images, extent, fill), jax.vmap(_sample_framed)
     samples = [sample(frame, x, y, extent) for x, y in at]
   else:
-    index = jnp.arange(len(images)) if index is None else index
     samples = [_sample_stored(images, index, x, y, extent, fill) for x, y in at]
   return sum(samples) / len(samples)
 
@@ -103,7 +102,7 @@ def _sample_framed(frame, x, y, extent):
 def _sample_stored(images, index, x, y, extent, fill):
   """Stored images uint8 [N, H, W, 3] at x, y [B, S, S] -> float32 [B, S, S, 3]."""
   height, width = (extent[:, k, None, None] for k in (0, 1))
-  fill, image = jnp.asarray(fill, jnp.float32), index[:, None, None]
+  fill = jnp.asarray(fill, jnp.float32)
   x0, y0 = jnp.floor(x), jnp.floor(y)
   fx, fy = (x - x0)[..., None], (y - y0)[..., None]  # [B, S, S, 1]
   # held just outside: far away, a float is no int32
@@ -114,8 +113,15 @@ def _sample_stored(images, index, x, y, extent, fill):
     i, j = row + down, column + right
     inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
     i, j = jnp.clip(i, 0, height - 1), jnp.clip(j, 0, width - 1)
-    value = images.at[image, i, j].get(mode="promise_in_bounds").astype(jnp.float32)
+    value = read(i, j).astype(jnp.float32)
     return jnp.where(inside[..., None], value, fill)
+
+  def read(i, j):
+    if index is not None:
+      return images.at[index[:, None, None], i, j].get(mode="promise_in_bounds")
+    # one image each: a batch that is split over devices is read where it is
+    own = jax.vmap(lambda image, i, j: image.at[i, j].get(mode="promise_in_bounds"))
+    return own(images, i, j)
 
   a, b, c, d = tap(0, 0), tap(0, 1), tap(1, 0), tap(1, 1)
   top, bottom = a + (b - a) * fx, c + (d - c) * fx

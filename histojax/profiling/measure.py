@@ -37,7 +37,7 @@ class Bench:
     self.config = config
     self.dataset = catalogue.find(config.data)
     stored = experiment.storage(config.augment)
-    tiles = tile_cache.prepare(self.dataset, *stored)
+    tiles = tile_cache.prepare(self.dataset, *stored, config.data.on_error)
     self.stored_size = stored[0]
     self.split = splits.make(tiles, config.split)
     self.plan = experiment.make_plan(config, self.split.train)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jax
 
-from histojax import console, experiment, runs, startup
+from histojax import console, experiment, rules, runs, startup
 from histojax.data import catalogue
 from histojax.errors import InputError
 from histojax.profiling import against, measure, page, roofline, targets
@@ -27,7 +27,9 @@ def run(request, keep_trace: bool = False, other: str = "", target: str = "") ->
     InputError: a config that cannot be used, or a folder that cannot be written.
   """
   startup.greet()
-  configs = [request.config] + ([startup.load_config(other)] if other else [])
+  configs = [request.config] + (
+    [rules.check(startup.load_config(other), other)] if other else []
+  )
   names = [_name(request.file, request.variant)]
   names += [_name(*other.partition(":")[::2])] if other else []
   if other and names[0] == names[1]:
@@ -37,11 +39,7 @@ def run(request, keep_trace: bool = False, other: str = "", target: str = "") ->
     second = (names[1], configs[1]) if other else None
     profile = targets.profile(configs[0], target, title=names[0], against=second)
   else:
-    try:
-      profile = _measure(configs, names, request.command, folder / "trace", keep_trace)
-    except KeyboardInterrupt:
-      console.say("stopped: no profile was written")
-      raise SystemExit(130) from None
+    profile = _measure(configs, names, request.command, folder / "trace", keep_trace)
   written = page.write(folder, profile)
   page.show(profile)
   if keep_trace and not target:

@@ -1,9 +1,10 @@
 """Images per second rotated by any angle, 224 px, uint8 in: ours or a peer's.
 
-    PYTHONPATH=. python tests/benchmarks/rotation_speed.py ours|opencv|scipy|pillow
+    PYTHONPATH=. python tests/benchmarks/rotation_speed.py ours|opencv|torchvision|...
 
 Bilinear, on the same canvas, two threads where the library has threads. Ours also
-normalises and returns float32; the peers return uint8. Prints JSON.
+normalises and returns float32, which is what a step reads; so do opencv_normalised,
+torchvision and kornia. opencv, scipy and pillow return uint8. Prints JSON.
 """
 
 import json
@@ -48,6 +49,69 @@ def opencv():
   ]
 
 
+def opencv_normalised():
+  rotated = opencv()
+  mean, std = np.full(3, 127.5, np.float32), np.full(3, 63.75, np.float32)
+  batch = np.empty((BATCH, SIZE, SIZE, 3), np.float32)
+
+  def call():
+    for place, image in enumerate(rotated()):
+      np.subtract(image, mean, out=batch[place])
+      batch[place] /= std
+    return batch
+
+  return call
+
+
+def torchvision():
+  """transforms.v2 takes one angle per call; uint8, its fast path on a CPU."""
+  torch = _torch()
+  from torchvision.transforms import InterpolationMode
+  from torchvision.transforms.v2 import functional
+
+  bilinear = InterpolationMode.BILINEAR
+  images = torch.from_numpy(IMAGES).permute(0, 3, 1, 2)
+
+  def call():
+    rotated = [
+      functional.rotate(i, float(a), interpolation=bilinear)
+      for i, a in zip(images, ANGLES, strict=True)
+    ]
+    scaled = functional.to_dtype(torch.stack(rotated), torch.float32, scale=True)
+    return functional.normalize(scaled, (0.5,) * 3, (0.25,) * 3)
+
+  return call
+
+
+def kornia():
+  """One call for the batch, each image at its own angle; float32 throughout."""
+  torch = _torch()
+  from kornia.geometry import rotate
+
+  images = torch.from_numpy(IMAGES).permute(0, 3, 1, 2)
+  angles = torch.from_numpy(ANGLES)
+
+  def call():
+    rotated = rotate(images.float(), angles, mode="bilinear", align_corners=True)
+    return (rotated - 127.5) / 63.75
+
+  return call
+
+
+def _torch():
+  import torch
+
+  torch.set_num_threads(2)
+  # torchvision's operators have no CPU schema in this combination; the names suffice
+  library = torch.library.Library("torchvision", "DEF")
+  for operator in ("nms", "qnms"):
+    library.define(
+      f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+    )
+  torch._kept = library
+  return torch
+
+
 def scipy():
   from scipy import ndimage
 
@@ -68,7 +132,8 @@ def pillow():
 
 
 if __name__ == "__main__":
-  call = {f.__name__: f for f in (ours, opencv, scipy, pillow)}[sys.argv[1]]()
+  sides = (ours, opencv, opencv_normalised, torchvision, kornia, scipy, pillow)
+  call = {f.__name__: f for f in sides}[sys.argv[1]]()
   call()
   seconds = []
   for _ in range(REPEATS if sys.argv[1] != "scipy" else 3):

@@ -123,4 +123,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+  from histojax import allocator
+
+  allocator.use_huge_pages()  # as launch.py does
   main()

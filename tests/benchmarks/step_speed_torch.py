@@ -1,4 +1,4 @@
-"""The PyTorch half of step_speed.py: timm's model in eager mode, one JSON line."""
+"""The PyTorch half of step_speed.py: timm's model, eager or compiled; one JSON line."""
 
 import argparse
 import json
@@ -24,6 +24,7 @@ def main() -> None:
   parser.add_argument("--steps", type=int, default=8)
   parser.add_argument("--model", default="seresnet50")
   parser.add_argument("--layout", default="contiguous")
+  parser.add_argument("--compiled", action="store_true", help="by torch.compile")
   args = parser.parse_args()
   torch.set_num_threads(2)
   layout = {
@@ -35,10 +36,11 @@ def main() -> None:
   images = torch.randn(shape).to(memory_format=layout)
   labels = torch.randint(3, (args.batch,))
   optimizer = torch.optim.SGD(model.parameters(), 0.001, momentum=0.9)
+  called = torch.compile(model) if args.compiled else model
 
   def train():
     optimizer.zero_grad(set_to_none=True)
-    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    torch.nn.functional.cross_entropy(called(images), labels).backward()
     optimizer.step()
 
   def timed(function) -> float:
@@ -53,7 +55,7 @@ def main() -> None:
   model.eval()
   views = torch.cat([images, images]).contiguous(memory_format=layout)
   with torch.inference_mode():
-    inferred = 2 * args.batch / timed(lambda: model(views))
+    inferred = 2 * args.batch / timed(lambda: called(views))
   print(json.dumps({"train": trained, "infer": inferred}))
 
 

@@ -81,7 +81,8 @@ def test_a_doubled_stage_takes_twice_the_time(
   for name, blocks in (("single", 2), ("double", 4)):
     small.register(monkeypatch, name, (2, blocks, 0, 0), width=32)
     changes = {"model.name": name, "augment.size": 64, "batch_size": 16}
-    benches[name] = small.bench(load(tmp_path, image_folder(), **changes))
+    images = image_folder(per_group=4)
+    benches[name] = small.bench(load(tmp_path, images, **changes))
   for _ in range(3):  # a busy machine may spoil five rounds, not what they mean
     for _, (name, bench) in itertools.product(range(5), benches.items()):
       run = functools.partial(bench.run, 6, itertools.repeat(bench.given))
