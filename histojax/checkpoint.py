@@ -70,14 +70,16 @@ class Checkpoints:
 
   def latest(self, name: str) -> int | None:
     """The step of the newest checkpoint of a series, or None."""
-    self._settle(name)  # one still being written is not one yet
+    for series in self._series:  # one still being written is not one yet
+      self._settle(series)
     newest = self._series[name].latest
     return None if newest is None else newest.step
 
   def save(self, name: str, step: int, state, *, wait: bool = False) -> None:
     """Writes in the background; with `wait` returns when it is on disk, verified.
 
-    An asynchronous save would be dropped silently while another runs: wait for that.
+    An asynchronous save would be dropped silently while another runs: wait for that. Of
+    several processes both series take turns: orbax's barriers have one name for both.
     """
     series = self._series[name]
     if self.latest(name) == step:

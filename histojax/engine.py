@@ -27,6 +27,7 @@ class Engine:
     self.batch_size = config.evaluate_batch_size
     self.mesh = sharding.mesh_for(config.batch_size, config.evaluate_batch_size)
     self._split, self._replicated = sharding.shardings(self.mesh)
+    sharding.meet(self.mesh)
     model, tx, view = parts(config, len(tiles.classes))
     self.dtype = view.dtype
     streamed = must_stream(tiles.image.nbytes, config.data.device_memory_gib)

@@ -184,7 +184,7 @@ def together():
     code = end.code if isinstance(end.code, int) else int(end.code is not None)
   except BaseException as error:
     if _is_loss(error):
-      _end(LOST, 1)
+      _end(f"{LOST} ({_first_line(error)})", 1)
     if may_say(repr(error)):
       traceback.print_exc()
     code = 1
@@ -194,7 +194,7 @@ def together():
     else:
       wait()
   except Exception as error:
-    _end(LOST if _is_loss(error) else str(error), 1)
+    _end(f"{LOST} ({_first_line(error)})", 1)
   _stop.set()
   sys.exit(code)  # on its way out JAX waits until all have come this far
 
@@ -248,6 +248,10 @@ def _is_loss(error: BaseException) -> bool:
   return type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError") and any(
     sign in str(error).lower() for sign in signs
   )
+
+
+def _first_line(error: BaseException) -> str:
+  return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _end(sentence: str, code: int) -> None:

@@ -1,8 +1,10 @@
 """The mesh and its two shardings: data parallel over every device of every process."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from histojax import processes
 from histojax.errors import InputError
 
 
@@ -25,6 +27,20 @@ def mesh_for(*batch_sizes: int) -> jax.sharding.Mesh:
 def shardings(mesh):
   """(split along the batch, replicated)."""
   return jax.NamedSharding(mesh, jax.P("data")), jax.NamedSharding(mesh, jax.P())
+
+
+def meet(mesh) -> None:
+  """Waits for the other processes, and connects with their devices.
+
+  Gloo gives up where they come 30 s late to their first sum, as they may when one finds
+  a program in the compilation cache and the other does not; later it is patient.
+  """
+  if processes.count() == 1:
+    return
+  processes.wait()
+  split, replicated = shardings(mesh)
+  ones = put(np.ones(mesh.size, np.float32), split)
+  jax.block_until_ready(jax.jit(jnp.sum, out_shardings=replicated)(ones))
 
 
 def rows_here(split, batch_size: int) -> np.ndarray:

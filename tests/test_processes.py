@@ -41,7 +41,7 @@ SMALL = {
   "split.validation_fraction": 0.4,
 }
 # at the rate of the config 60 epochs blow the last bit up to 0.4 in the loss
-LONGER = {"epochs": 60, "evaluate_every": 6, "optimizer.learning_rate": 1e-3}
+LONGER = {"epochs": 60, "evaluate_every": 2, "optimizer.learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,8 @@ def disagreement(images, one: Path, other: Path, changes=None) -> dict[str, floa
   found["state"] = max(
     np.abs(a[k] - b[k]).max() / max(np.abs(a[k]).max(), FLOOR)
     for k in a
-    if a[k].dtype == np.float32
+    # momentum is a sum of gradients that all but cancel
+    if a[k].dtype == np.float32 and not k.startswith(".opt_state")
   )
   print({k: f"{v:.1e}" for k, v in found.items()})
   return found
