@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -54,6 +55,7 @@ def join() -> None:
   jax.config.update("jax_cpu_collectives_implementation", "gloo")
   _end_in_a_sentence()
   try:
+    _check_port(place)
     jax.distributed.initialize(
       **place._asdict(),
       heartbeat_timeout_seconds=HEARTBEAT,
@@ -66,6 +68,14 @@ def join() -> None:
   if not first():
     console.mute()
   threading.Thread(target=_watch, daemon=True).start()
+
+
+def _check_port(place: cluster.Place) -> None:
+  """Raises OSError where process 0 cannot listen: JAX's own service would crash."""
+  if place.process_id == 0 and place.coordinator_address:
+    with socket.socket() as free:
+      free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # just closed is free
+      free.bind(("", int(place.coordinator_address.rpartition(":")[2])))
 
 
 def count() -> int:
