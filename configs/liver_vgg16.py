@@ -61,9 +61,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model = config_dict.ConfigDict()
   c.model.name = "vgg16"
   c.model.attention = "none"  # or: se, cbam, or per stage, of five
-  c.model.head = "fc"  # or gap: mean over the map and one dense layer
-  c.model.dropout = 0.5  # assumption: not stated; VGG's own
-  c.model.hidden = 4096  # width of the two hidden dense layers
+  c.model.head = "fc(hidden=4096, dropout=0.5)"  # assumption: VGG's own; or linear
   c.model.freeze = "none"  # or parts that are not trained: stage1|stage2, backbone
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 

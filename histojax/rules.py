@@ -106,8 +106,6 @@ SOME = {  # of one data set or network; a config may lack them
   "model.freeze": TEXT,
   "model.norm": TEXT,
   "model.head": TEXT,
-  "model.dropout": below(0, 1),
-  "model.hidden": whole(1, 65_536),
 }
 
 

@@ -6,7 +6,8 @@ The grammar is a small part of Python's expressions, so Python's own parser read
     stage = term ("+" term)*          a series: the second sees what the first made
     term  = name | name(key=literal, ...)        `none` is the empty series
 
-Values are literals (numbers, strings, booleans, None, tuples); nothing is evaluated.
+Values are literals (numbers, strings, booleans, None, tuples, dicts) or a bare word,
+which is a string: `sam(gate=none)`. Nothing is evaluated.
 """
 
 import ast
@@ -104,7 +105,8 @@ def _term(node: ast.expr, text: str, classes: Mapping[str, Any], what: str) -> T
     )
   for keyword in call.keywords:
     try:
-      value = ast.literal_eval(keyword.value)
+      word = isinstance(keyword.value, ast.Name)
+      value = keyword.value.id if word else ast.literal_eval(keyword.value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
       raise _malformed(text, what) from None
     if keyword.arg is None or keyword.arg in kwargs:

@@ -45,8 +45,8 @@ def test_what_a_kill_left_of_older_checkpoints_is_cleared(tmp_path):
 
 
 def test_frozen_parts_and_dropout_resume_in_the_same_bytes(tmp_path, tiles):  # noqa: F811
-  small = dict(stage_sizes=(1,) * 5, widths=(4, 4, 4, 8, 8), hidden=16)
-  model = VGG(num_classes=3, **small, dropout=0.5, freeze="stage1")
+  small = dict(stage_sizes=(1,) * 5, widths=(4, 4, 4, 8, 8), head="fc(hidden=16)")
+  model = VGG(num_classes=3, **small, freeze="stage1")
   mesh, tx = sharding.mesh_for(6), optimizer.sgd(0.9, 1e-4)
   view = dataclasses.replace(VIEW, flip="none")  # dropout alone draws from the key
   program = steps.compiled(model, tx, view, mesh, (6, 40, 40, 3))
@@ -80,8 +80,8 @@ def test_frozen_parts_and_dropout_resume_in_the_same_bytes(tmp_path, tiles):  # 
   assert leaves(train(restored, 3)) == whole
   other = fresh().replace(key=jax.random.key(9))  # only what is dropped differs
   assert (
-    leaves(train(other, 5))[".params['fc2']['kernel']"]
-    != (whole[".params['fc2']['kernel']"])
+    leaves(train(other, 5))[".params['head']['fc2']['kernel']"]
+    != (whole[".params['head']['fc2']['kernel']"])
   )
 
 

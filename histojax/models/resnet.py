@@ -5,6 +5,7 @@ Paddings are PyTorch's, so converted weights give the same features.
 """
 
 from functools import partial
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -14,6 +15,7 @@ from jax import lax
 from histojax.attention import GATES, MIXERS, mixer_and_gates
 from histojax.attention.series import Series
 from histojax.errors import InputError, nearest
+from histojax.models import heads
 from histojax.models.freezing import frozen_parts
 from histojax.models.layers import ConvNorm
 from histojax.ops.convolution import with_subsample
@@ -24,7 +26,7 @@ NORMS = ("batch", "frozen")
 
 
 class ResNet(nn.Module):
-  """Stem, four stages of bottlenecks, mean over the map, one dense layer.
+  """Stem, four stages of bottlenecks, mean over the map, a head.
 
   num_classes: K.
   attention: a spec over `GATES` and `MIXERS`, one for all stages or one per stage
@@ -35,6 +37,7 @@ class ResNet(nn.Module):
     (Xie et al., arXiv 1611.05431) is 2, 32, and SKNet its 3x3 replaced by 'sk'.
   stride_in_1x1: the stride of a stage sits in the first 1x1 (v1: the paper, Caffe,
     Keras) or in the 3x3 (v1.5: torchvision, timm).
+  head: a spec over `heads.HEADS`.
   freeze: the parts that are not trained: 'none', 'backbone' or 'stem|stage2'.
   norm: 'batch', or 'frozen': running statistics in training too; scale and bias learn.
   dtype: of the convolutions and maps; parameters, statistics, gates and logits are
@@ -44,6 +47,8 @@ class ResNet(nn.Module):
   N(0, 0.01).
   """
 
+  family: ClassVar[str] = "resnet"  # of names in `pretrained`
+
   num_classes: int
   attention: str = "none"
   stage_sizes: tuple[int, int, int, int] = (3, 4, 6, 3)
@@ -51,6 +56,7 @@ class ResNet(nn.Module):
   inner: int = 1
   groups: int = 1
   stride_in_1x1: bool = False
+  head: str = "linear"
   freeze: str = "none"
   norm: str = "batch"
   dtype: str = "float32"
@@ -63,6 +69,7 @@ class ResNet(nn.Module):
     """InputError where an argument is none that the network can be built of."""
     self._attention()
     frozen_parts(self.freeze, self.parts)
+    heads.check(self.head)
     if self.norm not in NORMS:
       raise InputError(f"model.norm={self.norm!r}: {nearest(str(self.norm), NORMS)}")
 
@@ -77,12 +84,12 @@ class ResNet(nn.Module):
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """images [B, H, W, 3] float -> logits [B, K] float32, and the end points by name.
 
-    End points: `stage2` ... `stage5` [B, h, w, C] in `dtype`, `features` [B, C] in
-    float32.
+    End points: `stage2` ... `stage5` and the last `map` [B, h, w, C] in `dtype`,
+    `features` [B, C] in float32, and those of the head.
     """
     layer = partial(ConvNorm, dtype=jnp.dtype(self.dtype))
     frozen = frozen_parts(self.freeze, self.parts)
-    train = train and self.norm == "batch"
+    train_head, train = train, train and self.norm == "batch"
 
     def run(module, part, x):
       x = module(x, train=train and part not in frozen)
@@ -106,11 +113,10 @@ class ResNet(nn.Module):
         )
         x = run(block, stage, x)
       ends[stage] = x
-    ends["features"] = x.mean((1, 2), dtype=jnp.float32)  # [B, C]
-    dense = nn.Dense(
-      self.num_classes, kernel_init=nn.initializers.normal(0.01), name="head"
-    )
-    return dense(ends["features"]), ends
+    ends["map"], ends["features"] = x, x.mean((1, 2), dtype=jnp.float32)  # [B, C]
+    head = heads.create(self.head, self.num_classes, x.dtype)
+    logits, more = head(ends, train=train_head)
+    return logits, ends | more
 
 
 class Stem(nn.Module):

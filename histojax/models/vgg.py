@@ -4,6 +4,8 @@ Stages are numbered as in the paper, 1 to 5, each ending in a max-pool. Layers, 
 pooling to 7x7 and initial weights are torchvision's.
 """
 
+from typing import ClassVar
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,14 +13,12 @@ from jax import lax
 
 from histojax.attention import GATES, MIXERS
 from histojax.attention.series import Series
-from histojax.errors import InputError, nearest
+from histojax.errors import InputError
+from histojax.models import heads
 from histojax.models.freezing import frozen_parts
 from histojax.ops.convolution import conv
 from histojax.ops.max_pool import max_pool_2x2
 from histojax.spec import Stage, per_stage
-
-HEADS = ("fc", "gap")
-POOLED = 7  # the side of the map that the first dense layer reads
 
 
 class VGG(nn.Module):
@@ -27,39 +27,33 @@ class VGG(nn.Module):
   num_classes: K.
   attention: a spec over `GATES`, one for all stages or one per stage; it scales what
     the stage's last activation gives, before the pooling.
-  head: 'fc', mean over 7x7 cells, two dense layers with ReLU and dropout, a third; or
-    'gap', mean over the map and one dense layer.
-  dropout: the share of each hidden dense layer's values that a training step drops.
-  hidden: width of the two hidden dense layers.
+  head: a spec over `heads.HEADS`: 'fc' is VGG's own, 'linear' the mean over the map and
+    one dense layer.
   freeze: the parts that are not trained: 'none', 'backbone' or 'stage1|stage2'.
   dtype: of the maps and hidden layers; parameters, gates and logits are float32.
 
   Convolutions start as He et al. with fan-out, dense layers at N(0, 0.01).
   """
 
+  family: ClassVar[str] = "vgg"  # of names in `pretrained`
+
   num_classes: int
   attention: str = "none"
   stage_sizes: tuple[int, int, int, int, int] = (2, 2, 3, 3, 3)
   widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 512)
   head: str = "fc"
-  dropout: float = 0.5
-  hidden: int = 4096
   freeze: str = "none"
   dtype: str = "float32"
 
   @property
   def parts(self) -> tuple[str, ...]:
-    dense = ("fc1", "fc2") if self.head == "fc" else ()
-    return (*(f"stage{i}" for i in range(1, 6)), *dense, "head")
+    return (*(f"stage{i}" for i in range(1, 6)), "head")
 
   def check(self) -> None:
     """InputError where an argument is none that the network can be built of."""
     self._gates()
     frozen_parts(self.freeze, self.parts)
-    if self.head not in HEADS:
-      raise InputError(f"model.head={self.head!r}: {nearest(str(self.head), HEADS)}")
-    if not 0 <= self.dropout < 1:
-      raise InputError(f"model.dropout={self.dropout}: give a share, 0 <= dropout < 1")
+    heads.check(self.head)
 
   def _gates(self) -> tuple[Stage, ...]:
     known = {**GATES, **MIXERS}
@@ -78,8 +72,8 @@ class VGG(nn.Module):
     """images [B, H, W, 3] float, at least 32 x 32 -> logits [B, K] float32, end points.
 
     End points: `stage1` ... `stage5` [B, h, w, C] in `dtype`, before their pooling;
-    `features` float32, [B, hidden] or [B, C] with head='gap'. With `train`, dropout
-    draws from the stream `dropout`.
+    the last, pooled `map`; `features` [B, C] float32, its mean; and those of the head.
+    With `train`, dropout draws from the stream `dropout`.
     """
     frozen, dtype = frozen_parts(self.freeze, self.parts), jnp.dtype(self.dtype)
 
@@ -92,16 +86,10 @@ class VGG(nn.Module):
       stage = VGGStage(self.widths[index], self.stage_sizes[index], gates, name=part)
       ends[part] = hold(part, stage(x, train=train and part not in frozen))
       x = max_pool_2x2(ends[part])
-    if self.head == "gap":
-      x = x.mean((1, 2), dtype=jnp.float32)
-    else:
-      x = cells(x)
-      for part in ("fc1", "fc2"):
-        x = nn.relu(Dense(self.hidden, name=part)(x))
-        drop = nn.Dropout(self.dropout, name=f"dropout_{part}")
-        x = hold(part, drop(x, deterministic=not train or part in frozen))
-    ends["features"] = x.astype(jnp.float32)
-    return Dense(self.num_classes, name="head")(ends["features"]), ends
+    ends["map"], ends["features"] = x, x.mean((1, 2), dtype=jnp.float32)
+    head = heads.create(self.head, self.num_classes, dtype)
+    logits, more = head(ends, train=train)
+    return logits, ends | more
 
 
 class VGGStage(nn.Module):
@@ -132,35 +120,3 @@ class Conv(nn.Module):
     kernel = self.param("kernel", start, (3, 3, x.shape[-1], self.features))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     return nn.relu(conv(x, kernel.astype(x.dtype)) + bias.astype(x.dtype))
-
-
-class Dense(nn.Module):
-  """x [B, ...] -> [B, features] in its dtype; the kernel is [..., features]."""
-
-  features: int
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    start, shape = nn.initializers.normal(0.01), (*x.shape[1:], self.features)
-    kernel = self.param("kernel", start, shape).astype(x.dtype)
-    bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    return jnp.tensordot(x, kernel, x.ndim - 1) + bias.astype(x.dtype)
-
-
-def cells(x: jax.Array) -> jax.Array:
-  """x [B, H, W, C] -> [B, 7, 7, C]: means of cells that cover the map.
-
-  Cell i holds the rows floor(i H / 7) to ceil((i + 1) H / 7), so cells overlap where 7
-  does not divide H, and repeat where H < 7 (PyTorch's adaptive pooling).
-  """
-  if x.shape[1:3] == (POOLED, POOLED):
-    return x
-  rows, columns = (_shares(side) for side in x.shape[1:3])
-  return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns).astype(x.dtype)
-
-
-def _shares(side: int) -> jax.Array:
-  """[7, side]: the weight of each row in each cell's mean."""
-  i, at = jnp.arange(POOLED)[:, None], jnp.arange(side)
-  inside = (at >= i * side // POOLED) & (at < -(-(i + 1) * side // POOLED))
-  return inside / inside.sum(1, keepdims=True)

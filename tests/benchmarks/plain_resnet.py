@@ -24,7 +24,7 @@ def plain_loss(params, images, labels):
       x = jax.nn.relu(_norm(p, "1", _conv(p, "1", x, 1)))
       x = jax.nn.relu(_norm(p, "2", _conv(p, "2", x, stride)))
       x = jax.nn.relu(_norm(p, "3", _conv(p, "3", x, 1)) + shortcut)
-  head = params["head"]
+  head = params["head"]["out"]
   logits = jax.nn.log_softmax(x.mean((1, 2)) @ head["kernel"] + head["bias"])
   return -jnp.take_along_axis(logits, labels[:, None], axis=1).mean()
 

@@ -28,7 +28,7 @@ class Case:
 V1 = {"stride_in_1x1": True}
 ONE_EACH = {"stage_sizes": (1, 1, 1, 1)}
 # torchvision's layers but for the width of the dense ones; nothing is dropped.
-VGG = {"hidden": 64, "dropout": 0.0}
+VGG = {"head": "fc(hidden=64, dropout=0.0)"}
 
 MODELS = (
   Case("resnet50", "resnet50", "resnet50"),

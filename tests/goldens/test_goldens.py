@@ -45,7 +45,7 @@ def test_model(case):
   shapes = jax.eval_shape(
     lambda: model.init(jax.random.key(0), images[:1], train=False)
   )
-  variables = from_torch(randomised.state(torch_shapes(shapes)), shapes)
+  variables = from_torch(model, randomised.state(torch_shapes(model, shapes)), shapes)
 
   @jax.jit
   def logits(variables):
@@ -82,10 +82,11 @@ def test_gate(name):
 
   # Drawn under the names of the block alone, as its counterpart knows no other.
   prefix = f"layer1.0.{name}."
-  wanted = torch_shapes(in_a_block(shapes))
+  model = models.create("resnet_tiny", num_classes=3)
+  wanted = torch_shapes(model, in_a_block(shapes))
   state = randomised.state({k.removeprefix(prefix): s for k, s in wanted.items()})
   state = {prefix + key: array for key, array in state.items()}
-  found = from_torch(state, in_a_block(shapes))
+  found = from_torch(model, state, in_a_block(shapes))
   variables = {k: v["stage2_block1"]["attention"][name] for k, v in found.items()}
   g = gate.apply(variables, x, train=False)
   g = g[0] * g[1] if isinstance(g, tuple) else g  # of channels and of places

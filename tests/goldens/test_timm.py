@@ -41,8 +41,8 @@ def prepare(case):
   shapes = jax.eval_shape(
     lambda: model.init(jax.random.key(0), jnp.asarray(images[:1]), train=False)
   )
-  weights = randomised.state(torch_shapes(shapes))
-  variables = from_torch(weights, shapes)
+  weights = randomised.state(torch_shapes(model, shapes))
+  variables = from_torch(model, weights, shapes)
   variables = jax.tree.map(lambda leaf: leaf.astype(np.float64), variables)
   return model, images, weights, variables
 
@@ -51,7 +51,7 @@ def prepare(case):
 def test_logits_and_statistics(case, oracle):
   model, images, weights, variables = prepare(case)
   module = oracle.build(case).double()
-  assert oracle.shapes(module) == torch_shapes(variables)
+  assert oracle.shapes(module) == torch_shapes(model, variables)
   oracle.load(module, weights)
 
   @jax.jit
@@ -66,7 +66,7 @@ def test_logits_and_statistics(case, oracle):
   assert difference(got_train, oracle.logits(module, images, train=True)) < 1e-6
 
   state = {name: value.numpy() for name, value in module.state_dict().items()}
-  for path, name in torch_names(stats).items():
+  for path, name in torch_names(model, stats).items():
     got = stats
     for key in path:
       got = got[key]
@@ -126,7 +126,7 @@ def test_gradients(name, oracle):
 
   got = {"params": gradient(variables["params"])}
   wanted = from_torch(
-    {key: parameter.grad.numpy() for key, parameter in named.items()}, got
+    model, {key: parameter.grad.numpy() for key, parameter in named.items()}, got
   )
   for (path, a), b in zip(
     jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(wanted), strict=True

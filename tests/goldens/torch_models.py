@@ -24,7 +24,7 @@ def build(case) -> nn.Module:
   """The counterpart of a case of cases.py."""
   name, num_classes = case.torch_name, case.num_classes
   if name.startswith("vgg"):
-    return _vgg(name, num_classes, case.kwargs["hidden"])
+    return _vgg(name, num_classes, hidden=64)
   if name.startswith("resnet_tiny"):
     model = _resnet_tiny(num_classes)
   else:

@@ -94,7 +94,7 @@ def test_parameter_count(name, attention, classes):
 
 @pytest.mark.parametrize("classes", GAP)
 def test_parameter_count_of_vgg_without_hidden_layers(classes):
-  variables = shapes_of(models.create("vgg16", num_classes=classes, head="gap"))
+  variables = shapes_of(models.create("vgg16", num_classes=classes, head="linear"))
   assert models.parameter_count(variables["params"]) == GAP[classes]
 
 
@@ -120,6 +120,7 @@ def test_end_points_and_odd_sides():
     "stage3": (2, 5, 5, 64),
     "stage4": (2, 3, 3, 128),
     "stage5": (2, 2, 2, 256),
+    "map": (2, 2, 2, 256),
     "features": (2, 256),
   }
 

@@ -9,14 +9,14 @@ import pytest
 
 from histojax import models
 from histojax.errors import InputError
-from histojax.models.vgg import cells
+from histojax.models.heads import cells
 
-SMALL = {"widths": (4, 4, 8, 8, 8), "hidden": 16}
+SMALL = {"widths": (4, 4, 8, 8, 8)}
 
 
 @functools.cache
-def small(**kwargs):
-  model = models.create("vgg16", num_classes=3, **SMALL, **kwargs)
+def small(head="fc(hidden=16)", **kwargs):
+  model = models.create("vgg16", num_classes=3, head=head, **SMALL, **kwargs)
   rng = np.random.default_rng(0)
   x = jnp.asarray(rng.normal(size=(2, 40, 33, 3)), jnp.float32)
   shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x, train=False))
@@ -29,25 +29,28 @@ def small(**kwargs):
   return model, jax.tree.map(drawn, shapes), x
 
 
-@pytest.mark.parametrize("head", ["fc", "gap"])
+@pytest.mark.parametrize("head", ["fc(hidden=16)", "linear"])
 def test_end_points(head):
   model, variables, x = small(head=head)
   logits, ends = jax.eval_shape(lambda: model.apply(variables, x, train=False))
   assert logits.shape == (2, 3) and logits.dtype == jnp.float32
-  assert {name: end.shape for name, end in ends.items()} == {
+  hidden = {"hidden": (2, 16)} if head.startswith("fc") else {}
+  assert {name: end.shape for name, end in ends.items()} == hidden | {
     "stage1": (2, 40, 33, 4),
     "stage2": (2, 20, 16, 4),
     "stage3": (2, 10, 8, 8),
     "stage4": (2, 5, 4, 8),
     "stage5": (2, 2, 2, 8),
-    "features": (2, 16 if head == "fc" else 8),
+    "map": (2, 1, 1, 8),
+    "features": (2, 8),
   }
 
 
 def test_layers_are_named_in_the_source():
   _, variables, _ = small()
   stages = {f"stage{i}" for i in range(1, 6)}
-  assert set(variables["params"]) == stages | {"fc1", "fc2", "head"}
+  assert set(variables["params"]) == stages | {"head"}
+  assert set(variables["params"]["head"]) == {"fc1", "fc2", "out"}
   assert set(variables["params"]["stage3"]) == {"conv1", "conv2", "conv3"}
 
 
@@ -77,15 +80,16 @@ def test_dropout_draws_in_training_only_and_by_its_key():
 
 
 def test_dropout_drops_its_share_and_scales_the_rest():
-  model, variables, x = small(dropout=0.25)
+  model, variables, x = small(head="fc(hidden=16, dropout=0.25)")
 
   @functools.partial(jax.jit, static_argnames="train")
   def features(key, train):
     _, ends = model.apply(variables, x, train=train, rngs={"dropout": key})
-    return ends["features"]
+    return ends["hidden"]
 
   fc2 = {"kernel": jnp.zeros((16, 16)), "bias": jnp.full(16, 0.3)}
-  variables = {"params": variables["params"] | {"fc2": fc2}}
+  params = variables["params"]
+  variables = {"params": params | {"head": params["head"] | {"fc2": fc2}}}
   keys = jax.random.split(jax.random.key(0), 60)
   drawn = jnp.stack([features(key, True) for key in keys])
   np.testing.assert_allclose((drawn == 0).mean(), 0.25, atol=0.04)
@@ -95,7 +99,8 @@ def test_dropout_drops_its_share_and_scales_the_rest():
 
 def test_every_parameter_gets_a_gradient_and_nothing_scatters():
   model, variables, x = small(
-    attention="none|none|none|se(ratio=1)|cbam(ratio=1)", dropout=0.0
+    attention="none|none|none|se(ratio=1)|cbam(ratio=1)",
+    head="fc(hidden=16, dropout=0.0)",
   )
   variables["batch_stats"] = jax.tree.map(jnp.ones_like, variables["batch_stats"])
 
@@ -114,18 +119,13 @@ def test_every_parameter_gets_a_gradient_and_nothing_scatters():
     assert float(jnp.abs(leaf).max()) > 0, path
 
 
-def test_frozen_parts_drop_nothing():
-  model, variables, x = small(freeze="backbone")
-  assert model.parts[-3:] == ("fc1", "fc2", "head")
-  got = model.apply(variables, x, train=True, mutable=["batch_stats"])[0][0]
-  np.testing.assert_array_equal(got, model.apply(variables, x, train=False)[0])
-
-
 @pytest.mark.parametrize(
   ("arguments", "says"),
   [
-    ({"head": "gab"}, "did you mean 'gap'"),
-    ({"dropout": 1.0}, "0 <= dropout < 1"),
+    ({"head": "linaer"}, "did you mean 'linear'"),
+    ({"head": "fc(dropout=1.0)"}, "0 <= dropout < 1"),
+    ({"head": "fc(num_classes=3)"}, "is not set here"),
+    ({"head": "fc|linear"}, "give one head"),
     ({"attention": "sk+se"}, "no bottleneck"),
     ({"attention": "none|none|se|se"}, "has 4 stages"),
     ({"freeze": "stage2"}, "stage1|stage2"),

@@ -1,0 +1,134 @@
+"""Heads: from a backbone's end points to logits, by name in one spec string.
+
+A head is a linen module, called with the end points of a backbone (`features` [B, C]
+float32, and the maps `stage3` ... [B, h, w, C]); it returns the logits [B, K] float32
+and further end points of its own. Its last layer is called `out`, the only one whose
+shape knows the number of classes.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from histojax.errors import InputError
+from histojax.spec import parse
+
+Ends = dict[str, jax.Array]
+POOLED = 7  # the side of the map that VGG's first dense layer reads
+
+
+class Linear(nn.Module):
+  """One dense layer on `features`: K (C + 1) parameters."""
+
+  num_classes: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    return Dense(self.num_classes, name="out")(ends["features"]), {}
+
+
+class Mlp(nn.Module):
+  """Dense, ReLU, dropout, dense on `features`."""
+
+  num_classes: int
+  hidden: int = 256
+  dropout: float = 0.5
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    x = nn.relu(Dense(self.hidden, name="fc1")(ends["features"]))
+    x = nn.Dropout(self.dropout, name="dropout1")(x, deterministic=not train)
+    return Dense(self.num_classes, name="out")(x), {"hidden": x}
+
+
+class FullyConnected(nn.Module):
+  """VGG's: mean over 7x7 cells, two dense layers with ReLU and dropout, a third.
+
+  Reads the last map, `map` [B, h, w, C].
+  """
+
+  num_classes: int
+  hidden: int = 4096
+  dropout: float = 0.5
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    x = cells(ends["map"].astype(self.dtype))
+    for number in (1, 2):
+      x = nn.relu(Dense(self.hidden, name=f"fc{number}")(x))
+      drop = nn.Dropout(self.dropout, name=f"dropout{number}")
+      x = drop(x, deterministic=not train)
+    x = x.astype(jnp.float32)
+    return Dense(self.num_classes, name="out")(x), {"hidden": x}
+
+
+HEADS = {
+  "linear": Linear,
+  "mlp": Mlp,
+  "fc": FullyConnected,
+}
+
+
+def create(spec: str, num_classes: int, dtype: Any) -> nn.Module:
+  """The head of a spec such as 'mlp(hidden=256, dropout=0.5)', named 'head'.
+
+  To be called inside a backbone's compact method.
+  """
+  name, kwargs = check(spec)
+  return HEADS[name](num_classes=num_classes, dtype=dtype, name="head", **kwargs)
+
+
+def check(spec: str) -> tuple[str, dict[str, Any]]:
+  """(name, arguments) of a spec.
+
+  Raises:
+    InputError: an unknown head or argument, or a value no head can have.
+  """
+  stages = parse(spec, known=HEADS, what="model.head")
+  if len(stages) != 1 or len(stages[0]) != 1:
+    raise InputError(f"model.head={spec!r}: give one head: {', '.join(HEADS)}")
+  name, kwargs = stages[0][0]
+  for key in {"num_classes", "dtype"} & kwargs.keys():
+    raise InputError(f"model.head={spec!r}: {key} is not set here")
+  if not 0 <= kwargs.get("dropout", 0) < 1:
+    raise InputError(f"model.head={spec!r}: give a share, 0 <= dropout < 1")
+  if kwargs.get("hidden", 1) < 1:
+    raise InputError(f"model.head={spec!r}: hidden must be at least 1")
+  return name, kwargs
+
+
+class Dense(nn.Module):
+  """x [B, ...] -> [B, features] in its dtype; the kernel is [..., features]."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    start, shape = nn.initializers.normal(0.01), (*x.shape[1:], self.features)
+    kernel = self.param("kernel", start, shape).astype(x.dtype)
+    bias = self.param("bias", nn.initializers.zeros, (self.features,))
+    return jnp.tensordot(x, kernel, x.ndim - 1) + bias.astype(x.dtype)
+
+
+def cells(x: jax.Array) -> jax.Array:
+  """x [B, H, W, C] -> [B, 7, 7, C]: means of cells that cover the map.
+
+  Cell i holds the rows floor(i H / 7) to ceil((i + 1) H / 7), so cells overlap where 7
+  does not divide H, and repeat where H < 7 (PyTorch's adaptive pooling).
+  """
+  if x.shape[1:3] == (POOLED, POOLED):
+    return x
+  rows, columns = (_shares(side) for side in x.shape[1:3])
+  return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns).astype(x.dtype)
+
+
+def _shares(side: int) -> jax.Array:
+  """[7, side]: the weight of each row in each cell's mean."""
+  i, at = jnp.arange(POOLED)[:, None], jnp.arange(side)
+  inside = (at >= i * side // POOLED) & (at < -(-(i + 1) * side // POOLED))
+  return inside / inside.sum(1, keepdims=True)
