@@ -20,6 +20,7 @@ MODES = {
   "train": "train or resume, evaluate, report",
   "evaluate": "score a trained run again and rewrite its report",
   "prepare": "build the data set and its tiles",
+  "audit_data": "copies, shared groups and stain on both sides of the split",
   "profile": "where the time goes, and how far it is from the roofline",
   "doctor": "what is missing or wrong here, and the command that mends it",
 }

@@ -24,6 +24,8 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.evaluate_batch_size = 128
   c.log_every = 10  # steps
   c.published = ""
+  c.loss = "cross_entropy"  # or focal(gamma=2.0), cross_entropy(weights=balanced)
+  c.sampling = "uniform"  # or balanced: every class as often
 
   c.data = config_dict.ConfigDict()
   c.data.name = "folder"  # or: nct_crc, liver
@@ -45,7 +47,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.augment.canvas = "same"  # or: expand, inscribed
   c.augment.fill = (255, 255, 255)  # colour outside the rotated image
   c.augment.flip = "both"
-  c.augment.normalise = "fixed"  # by mean and std, or by each `image`'s own
+  c.augment.normalise = "fixed"  # mean and std; or `weights`' own, each `image`'s own
   c.augment.mean = (0.5, 0.5, 0.5)
   c.augment.std = (0.25, 0.25, 0.25)
 
@@ -59,7 +61,12 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
 
+  c.init = config_dict.ConfigDict()
+  c.init.weights = ""  # random; or a .safetensors, .pth, .bin file, hf://owner/name
+  c.init.new = "head"  # what the weights need not have; attention|head adds blocks
+
   c.optimizer = config_dict.ConfigDict()
+  c.optimizer.name = "sgd"  # or adam, adamw
   c.optimizer.learning_rate = 0.03
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 1e-4

@@ -32,6 +32,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.evaluate_batch_size = 128
   c.log_every = 10  # steps
   c.published = "liver/SENet"
+  c.loss = "cross_entropy"  # assumption: not stated
 
   c.data = config_dict.ConfigDict()
   c.data.name = "liver"  # synthetic_liver, a look-alike, where data.source is empty
@@ -56,7 +57,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.augment.canvas = "expand"  # assumption: eq. (1) has offsets, so the canvas grows
   c.augment.fill = (0, 0, 0)  # assumption: colour outside the rotated image
   c.augment.flip = "none"
-  c.augment.normalise = "fixed"  # by mean and std, or by each `image`'s own
+  c.augment.normalise = "fixed"  # mean and std; or `weights`' own, each `image`'s own
   c.augment.mean = (0.5, 0.5, 0.5)  # assumption: pixel scaling not stated
   c.augment.std = (0.25, 0.25, 0.25)
 
@@ -67,6 +68,10 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
   c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
+
+  c.init = config_dict.ConfigDict()
+  c.init.weights = ""  # random; or a .safetensors, .pth, .bin file, hf://owner/name
+  c.init.new = "head"  # what the weights need not have; attention|head adds blocks
 
   c.optimizer = config_dict.ConfigDict()
   c.optimizer.learning_rate = 0.001

@@ -8,83 +8,21 @@ images (slides stand on both sides of its split).
   python launch.py --config=configs/liver_sknet.py:grouped    a split that cannot leak
   python launch.py --config=configs/liver_sknet.py:quick      minutes on two CPU cores
 
-Ours: not yet measured.
+Recipe, data and variants are those of liver_senet.py, the network apart.
 
 The paper's images are private: without --config.data.source=<your slides> this trains
 on synthetic_liver, procedural H&E of the same cohort structure (74 slides x 6 fields),
 and says so everywhere.
 """
 
-from ml_collections import config_dict
+from configs import liver_senet as base
 
-VARIANTS = ("", "grouped", "quick")
+VARIANTS = base.VARIANTS
 
 
-def get_config(variant: str = "") -> config_dict.ConfigDict:
-  c = config_dict.ConfigDict()
-  c.seed = 0  # initial parameters and the order of images; the split has its own
-  c.epochs = 300
-  c.batch_size = 32  # assumption: not stated
-  c.select_on = "last"  # last epoch, or the best on: validation, test (as in Fig. 3)
-  c.evaluate_every = 1  # epochs
-  c.evaluate_batch_size = 128
-  c.log_every = 10  # steps
+def get_config(variant: str = ""):
+  c = base.get_config(variant)
   c.published = "liver/SKNet"
-
-  c.data = config_dict.ConfigDict()
-  c.data.name = "liver"  # synthetic_liver, a look-alike, where data.source is empty
-  c.data.seed = 0  # of the synthetic tissue
-  c.data.height, c.data.width = 256, 306  # the paper's fields are 1393 x 1665
-  c.data.source = ""  # your slides: <class>/<slide>_<field>.png, a zip, a manifest.csv
-  c.data.grid = ""  # or 2x3: <class>/<slide>.png are regions, cut into rows x columns
-  c.data.test_source = ""  # a second one that only tests (split.protocol=predefined)
-  c.data.on_error = "refuse"  # or skip: leaves out what cannot be read, and counts it
-  c.data.device_memory_gib = 2.0  # larger sets are streamed
-
-  c.split = config_dict.ConfigDict()
-  c.split.protocol = "paper"  # image-level, floor(0.2 n) test images per class: Table 3
-  c.split.seed = 0  # assumption: the paper's draw is unknown
-  c.split.folds, c.split.fold = 5, 0  # grouped: fold `fold` of `folds` tests
-  c.split.validation_fraction = 0.15  # of the training groups; paper has none
-
-  c.augment = config_dict.ConfigDict()
-  c.augment.size = 224  # assumption: input size not stated
-  c.augment.rotations = 36  # every 10 degrees, 0 included
-  c.augment.train_rotations = "all"  # each image at every angle in every epoch
-  c.augment.canvas = "expand"  # assumption: eq. (1) has offsets, so the canvas grows
-  c.augment.fill = (0, 0, 0)  # assumption: colour outside the rotated image
-  c.augment.flip = "none"
-  c.augment.normalise = "fixed"  # by mean and std, or by each `image`'s own
-  c.augment.mean = (0.5, 0.5, 0.5)  # assumption: pixel scaling not stated
-  c.augment.std = (0.25, 0.25, 0.25)
-
-  c.model = config_dict.ConfigDict()
   c.model.name = "resnext50"  # assumption: SKNet-50, a ResNeXt50 whose 3x3 'sk' takes
   c.model.attention = "sk(branches=2, groups=32, ratio=16, smallest=32)"
-  c.model.stride_in_1x1 = False  # assumption: v1.5; Keras' own ResNet50 is v1
-  c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
-  c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
-  c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
-
-  c.optimizer = config_dict.ConfigDict()
-  c.optimizer.learning_rate = 0.001
-  c.optimizer.momentum = 0.0  # assumption: eq. (3) is the plain update
-  c.optimizer.weight_decay = 0.0  # assumption: not stated
-  c.optimizer.schedule = "constant"  # assumption: not stated
-
-  c.checkpoint = config_dict.ConfigDict()
-  c.checkpoint.keep = 2
-  c.checkpoint.every_minutes = 10.0
-
-  if variant in ("grouped", "quick"):
-    c.split.protocol = "grouped"
-    c.select_on = "validation"
-  if variant == "quick":
-    c.epochs, c.evaluate_every = 30, 5
-    c.augment.size, c.augment.canvas = 64, "inscribed"
-    c.augment.train_rotations, c.augment.flip = "random", "both"
-    c.augment.normalise = "image"  # stains differ from slide to slide
-    c.optimizer.learning_rate, c.optimizer.momentum = 0.03, 0.9
-    c.optimizer.schedule = "cosine"
-    c.checkpoint.keep = 1
   return c

@@ -27,11 +27,12 @@ def log_to(path: Path):
     yield
     return
   # unbuffered: what a full disk did not take is not tried again when it is closed
+  outer = _log  # a fold writes to its own, within the run of all folds
   with path.open("ab", buffering=0) as _log:
     try:
       yield
     finally:
-      _log = None
+      _log = outer
 
 
 def say(text: str, style: str = "") -> None:

@@ -1,12 +1,25 @@
 """The model, its compiled steps and its images on the devices."""
 
+import functools
+
 import jax
 import numpy as np
 
-from histojax import console, memory, models, optimizer, sharding, steps
+from histojax import (
+  console,
+  initial,
+  losses,
+  memory,
+  models,
+  optimizer,
+  sharding,
+  steps,
+)
 from histojax.data import pipeline
 from histojax.data.plan import EvalPlan
 from histojax.data.tiles import Tiles
+from histojax.errors import InputError
+from histojax.evaluation import neighbours
 from histojax.ops.platform import platform
 
 
@@ -33,8 +46,11 @@ class Engine:
     streamed = must_stream(tiles.image.nbytes, config.data.device_memory_gib)
     shape = ((config.batch_size if streamed else len(tiles)), *tiles.image.shape[1:])
     self.model, self.view, self.streamed = model, view, streamed
-    self._program = steps.compiled(model, tx, view, self.mesh, shape)
-    self.abstract()  # traces the network: one that cannot be built is refused here
+    options = objective(config)
+    self._program = steps.compiled(model, tx, view, self.mesh, shape, **options)
+    shapes = self.abstract()  # a network that cannot be built is refused here
+    check_ends(model, view, options["loss"], config.get("evaluate_neighbours", 0))
+    self.initial = initial.start(config, model, shapes)
     self._resident = None
     if not streamed:
       arrays = pipeline.host_arrays(tiles)
@@ -42,7 +58,9 @@ class Engine:
     self.train_step = self._program.train
 
   def init(self, seed: int) -> steps.TrainState:
-    return self._program.init(jax.random.key(seed))
+    """From the seed, and from the weights of a config that was resolved."""
+    given = self.initial and sharding.put(self.initial.arrays, self._replicated)
+    return self._program.init(jax.random.key(seed), given)
 
   def abstract(self) -> steps.TrainState:
     """Shapes, types and shardings of the state: what a restore fills in."""
@@ -73,14 +91,14 @@ class Engine:
 
     Returns:
       Every view exactly once: `row` of the tiles, `label`, `angle` in degrees, `loss`
-      [V], `probability` float32 [V, K].
+      [V], `probability` float32 [V, K], and what else `steps.eval_step` finds.
     """
     plan, outputs = EvalPlan(rows, self.batch_size, rotations), []
-    params = state.all_params
+    params, batch_stats = state.judged
     with console.Progress(plan.views if label else 0, label, "view") as progress:
       for arrays, row in self.batches(plan):
         del row["weight"]  # split over processes; the plan's own is whole
-        outputs.append(self._program.evaluate(params, state.batch_stats, arrays, row))
+        outputs.append(self._program.evaluate(params, batch_stats, arrays, row))
         if len(outputs) > 1:  # one batch ahead of the device, no more
           jax.block_until_ready(outputs[-2])
           progress.advance(plan.batch_size if label else 0)
@@ -93,6 +111,16 @@ class Engine:
     row, angle = plan.view_of(np.arange(plan.views))
     found = {k: np.concatenate([o[k] for o in outputs])[keep] for k in outputs[0]}
     return found | {"row": row, "angle": angle, "label": self.tiles.label[row]}
+
+  def neighbours(self, state, views: dict, rows, k: int, *, poll) -> np.ndarray:
+    """float64 [V, K]: what share of the `k` nearest images of `rows` is of each class.
+
+    Nearest by the cosine of their embeddings, upright, to those of `views`, which
+    `predict` has returned.
+    """
+    known = self.predict(state, rows, 1, poll=poll, label="embedding")
+    given = known["embedding"], known["label"], views["embedding"]
+    return neighbours.votes(*given, k, len(self.tiles.classes))
 
 
 def must_stream(size: int, budget_gib: float) -> bool:
@@ -127,11 +155,40 @@ def parts(config, num_classes: int):
   dtype = compute_dtype(config.model.dtype)
   arguments = config.model.to_dict() | {"dtype": dtype}
   model = models.create(num_classes=num_classes, **arguments)
-  tx = optimizer.sgd(config.optimizer.momentum, config.optimizer.weight_decay)
+  tx = optimizer.create(config.optimizer)
   augment = config.augment.to_dict()
-  for key in ("rotations", "train_rotations"):  # those are the plan's
-    del augment[key]
+  for key in ("rotations", "train_rotations", "test_rotations"):  # those are the plan's
+    augment.pop(key, None)
+  if augment["normalise"] == initial.NORMALISE:  # mean and std are the weights' by now
+    augment["normalise"] = "fixed"
   return model, tx, steps.View(**augment, dtype=dtype)
+
+
+def objective(config) -> dict:
+  """What `steps.compiled` is told of training besides `parts`: loss, ema.
+
+  Raises:
+    InputError: an unknown loss, or one that its arguments make impossible.
+  """
+  loss = losses.create(config.get("loss", "cross_entropy"))
+  return {"loss": loss, "ema": config.optimizer.get("ema", 0.0)}
+
+
+def check_ends(model, view: steps.View, loss, k: int) -> None:
+  """Raises InputError where the loss, or a vote of `k` images, lacks an end point."""
+  wanted = dict.fromkeys(loss.reads, "loss")
+  wanted |= {"embedding": "evaluate_neighbours"} if k else {}
+  if not wanted:
+    return
+  images = jax.ShapeDtypeStruct((1, view.size, view.size, 3), view.dtype)
+  run = functools.partial(model.init_with_output, train=False)
+  (_, ends), _ = jax.eval_shape(run, jax.random.key(0), images)
+  for end, key in wanted.items():
+    if end not in ends:
+      raise InputError(
+        f"{key} reads the end point {end!r}, which this network does not have: set"
+        " model.head='multitask(embedding=64, bits=48)'"
+      )
 
 
 def compute_dtype(name: str) -> str:

@@ -9,11 +9,14 @@ import jax
 import numpy as np
 
 from histojax import (
+  auditing,
   checkpoint,
+  compilation,
   console,
+  folds,
+  initial,
   loop,
   models,
-  optimizer,
   processes,
   published,
   reporting,
@@ -23,11 +26,12 @@ from histojax import (
 from histojax.augment.rotation import stored_size
 from histojax.data import catalogue, splits
 from histojax.data import tiles as tile_cache
-from histojax.data.plan import TrainPlan
 from histojax.engine import Engine
 from histojax.errors import InputError, nearest
+from histojax.evaluation import summary as terminal
 from histojax.interrupts import Interrupted, Interrupts
 from histojax.milestones import SELECT_ON, Milestones
+from histojax.planning import make_plan
 from histojax.tensorboard import Scalars
 
 HOUR = 3600.0
@@ -39,8 +43,13 @@ def run(request) -> None:
   Raises:
     InputError: something the user gave cannot be used; nothing is half-written.
   """
-  config = request.config
   startup.greet()
+
+  # Weights: found first, as they may be missing; the run is one of this very file.
+  asked = request
+  with processes.first_then_others():
+    request = initial.resolve(request)
+  config = request.config
 
   # Data: every image decoded once; which of them train, choose and test.
   dataset = catalogue.find(config.data)
@@ -49,12 +58,18 @@ def run(request) -> None:
     tiles = tile_cache.prepare(dataset, *stored, config.data.on_error)
   if request.mode == "prepare":
     return reporting.show_data(dataset, tiles)
+  if request.mode == "audit_data":
+    return auditing.show(config, dataset, tiles, splits.asked(tiles, config.split))
   if config.published:
     published.check(config.published, tiles.classes)
-  split = splits.make(tiles, config.split)
 
   # Run folder: a new one, or the one that this very config began.
-  folder = runs.RunFolder(Path(request.workdir or default_workdir(request, dataset)))
+  folder = runs.RunFolder(Path(request.workdir or default_workdir(asked, dataset)))
+  if splits.in_turn(config.split):
+    return folds.run(request, folder, dataset, tiles, ready, one)
+  if config.split.protocol == "kfold":
+    folder = folder.fold(config.split.fold)
+  split = splits.make(tiles, config.split)
   identity = config.to_dict(), splits.record(tiles, split)
   processes.check_alike(request.mode, identity)
   begun = processes.same(lambda: folder.begun(*identity))
@@ -64,13 +79,26 @@ def run(request) -> None:
   if not begun and request.mode == "evaluate":
     raise InputError(f"{folder.path} holds no trained run: use --mode=train")
   reporting.show_data(dataset, tiles, split)
+  auditing.check(config, dataset, tiles, [split])
+  make_engine = functools.partial(Engine, config, tiles)
+  content = one(request, folder, dataset, tiles, split, identity, begun, make_engine)
+  if content:
+    console.show(terminal.summary(content, folder.page))
+
+
+def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engine):
+  """Trains on a split, or goes on where `begun`; evaluates and writes the report.
+
+  Returns:
+    The report as in `evaluation.report.write`, in the process that wrote it.
+  """
+  config, spent = request.config, compilation.clock()[0]
 
   # Plan: every batch of every epoch is index arithmetic.
-  plan = make_plan(config, split.train)
-  seen = views_of_curve(config, split)
+  plan, seen, further = ready(config, tiles, split)
 
   # Model and optimizer: compiled for the devices there are.
-  engine = Engine(config, tiles)
+  engine = make_engine()
 
   # only now: a mistake above leaves no folder behind
   with folder.ours(), console.log_to(folder.log):
@@ -100,6 +128,8 @@ def run(request) -> None:
         f"{config.model.name}, attention {config.model.attention}: {parameters:,}"
         f" parameters{part}, {engine.dtype}"
       )
+      if engine.initial:
+        console.say(f"starts from {engine.initial.told}")
 
       # Loop: train, look at what may be looked at, keep the best.
       predict = functools.partial(engine.predict, poll=interrupts.poll)
@@ -113,7 +143,12 @@ def run(request) -> None:
         step = plan.num_steps
         if seen:
           step, state = saved.latest("best"), saved.restore("best", engine.abstract())
-        views = predict(state, split.test, config.augment.rotations, label="testing")
+        turns = test_rotations(config.augment)
+        views = predict(state, split.test, turns, label="testing")
+        if k := config.get("evaluate_neighbours", 0):  # the network's second answer
+          near = engine.neighbours(state, views, split.train, k, poll=interrupts.poll)
+          views |= {"votes": near}
+        parts = {k: predict(state, v, 1, label=k) for k, v in further.items()}
       except Interrupted as interrupt:
         console.say(
           f"{interrupt}: step {saved.latest('last') or 0:,} of {plan.num_steps:,} is"
@@ -125,8 +160,18 @@ def run(request) -> None:
     # Report: scores with intervals, beside what colour alone reaches.
     training |= {"parameters": parameters, "trained_parameters": trained}
     training |= {"chosen_step": step}
+    training |= {"weights": engine.initial.told} if engine.initial else {}
+    training |= {"compile_seconds": round(compilation.clock()[0] - spent, 2)}
     if processes.first():
-      reporting.finish(request, folder, dataset, tiles, split, plan, views, training)
+      found = views, parts, training
+      return reporting.finish(request, folder, dataset, tiles, split, plan, *found)
+
+
+def ready(config, tiles, split):
+  """(plan, `views_of_curve`, `parts_beside_test`): a mistake shows before anything is
+  written."""
+  plan = make_plan(config, split.train, tiles)
+  return plan, views_of_curve(config, split), parts_beside_test(config, split)
 
 
 def default_workdir(request, dataset) -> Path:
@@ -135,7 +180,8 @@ def default_workdir(request, dataset) -> Path:
   Images of your own count as a difference: changed images start a new run.
   """
   changed = runs.difference(request.base.to_dict(), request.config.to_dict())
-  overrides = {k: new for k, (_, new) in changed.items() if k != "seed"}
+  apart = {"seed", "split.fold" if request.config.split.protocol == "kfold" else ""}
+  overrides = {k: new for k, (_, new) in changed.items() if k not in apart}
   if request.config.data.source:
     overrides["images"] = dataset.fingerprint
   return runs.default_workdir(
@@ -154,16 +200,9 @@ def storage(augment):
   return functools.partial(stored_size, **arguments), geometry
 
 
-def make_plan(config, rows: np.ndarray) -> TrainPlan:
-  return TrainPlan(
-    rows,
-    config.batch_size,
-    config.epochs,
-    config.seed,
-    config.augment.rotations,
-    config.augment.train_rotations,
-    optimizer.rate(config.optimizer.schedule, config.optimizer.learning_rate),
-  )
+def test_rotations(augment) -> int:
+  """At how many angles a test image is looked at: all of training's, or as told."""
+  return augment.get("test_rotations", augment.rotations)
 
 
 def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
@@ -180,8 +219,26 @@ def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
       "select_on=validation, but the split has no validation part: set"
       " split.validation_fraction, split.protocol=grouped, or select_on=last"
     )
-  views = {"test": (split.test, config.augment.rotations), "last": None}
+  views = {"test": (split.test, test_rotations(config.augment)), "last": None}
   return views.get(config.select_on, (split.validation, 1))
+
+
+def parts_beside_test(config, split) -> dict[str, np.ndarray]:
+  """The rows of `evaluate_parts` ('train|validation|test') other than the test part.
+
+  The reported state is scored on them too, each image upright and as it is.
+  """
+  rows, found = split.parts(), {}
+  for part in filter(None, config.get("evaluate_parts", "test").split("|")):
+    if part not in rows:
+      raise InputError(f"evaluate_parts names {part!r}: {nearest(part, rows)}")
+    if not len(rows[part]):
+      raise InputError(
+        f"evaluate_parts names {part}, but the split has no such part: set"
+        " split.validation_fraction, or leave it out"
+      )
+    found[part] = rows[part]
+  return {part: found[part] for part in found if part != "test"}
 
 
 def train(request, engine, plan, state, start, folder, saved, interrupts, curve):

@@ -33,6 +33,7 @@ _client = None  # of the store; None in a run of one process
 _place = cluster.Place(None, 1, 0, None)
 _serial = itertools.count()
 _stop = threading.Event()
+_failed = 0  # the exit code of another process that has told why it ends
 
 
 def join() -> None:
@@ -194,7 +195,7 @@ def together():
     code = end.code if isinstance(end.code, int) else int(end.code is not None)
   except BaseException as error:
     if _is_loss(error):
-      _end(f"{LOST} ({_first_line(error)})", 1)
+      _end_without(error)
     if may_say(repr(error)):
       traceback.print_exc()
     code = 1
@@ -204,7 +205,7 @@ def together():
     else:
       wait()
   except Exception as error:
-    _end(f"{LOST} ({_first_line(error)})", 1)
+    _end_without(error)
   _stop.set()
   sys.exit(code)  # on its way out JAX waits until all have come this far
 
@@ -213,13 +214,15 @@ def _watch() -> None:
   """Looks into the store, in a thread of its own."""
   import jax
 
+  global _failed
   while not _stop.wait(TICK):
     try:
       store = dict(_client.key_value_dir_get(ROOT))
       if code := store.get(f"{ROOT}/failed"):
+        _failed = int(code)  # what the main thread waits for fails with the shutdown
         with contextlib.suppress(Exception):
           jax.distributed.shutdown()
-        _end("", int(code))
+        _end("", _failed)
       interrupt.settle(store)
       save.settle(store)
     except jax.errors.JaxRuntimeError:
@@ -258,6 +261,16 @@ def _is_loss(error: BaseException) -> bool:
   return type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError") and any(
     sign in str(error).lower() for sign in signs
   )
+
+
+def _end_without(error: BaseException) -> None:
+  """Ends this process, to which a process was lost, as that one said it would end."""
+  code = _failed
+  with contextlib.suppress(Exception):  # the store may be gone, too
+    code = code or int(dict(_client.key_value_dir_get(ROOT))[f"{ROOT}/failed"])
+  if code:  # it has said why
+    _end("", code)
+  _end(f"{LOST} ({_first_line(error)})", 1)
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,17 +2,16 @@
 
 import datetime
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 
-from histojax import console, published, runs
+from histojax import auditing, console, drawings, published, runs
+from histojax.assumptions import assumptions
 from histojax.data import skipped, splits
 from histojax.evaluation import (
   aggregate,
   baselines,
-  figures,
   predictions,
   report,
   scores,
@@ -23,10 +22,14 @@ NO_GROUPS = (
   "No group (patient, slide) is known of these images: each counts as its own, so"
   " images of one patient may stand on both sides, and intervals may be too narrow."
 )
+BY_IMAGE = (
+  "split.protocol={} deals out images, not {}s, as some papers do: what stands on both"
+  " sides is counted below, and the score is too good for it."
+)
 SELECTION = {
-  "last": "last epoch ({:g}), as the recipe says: nothing was chosen",
-  "validation": "epoch {:g}, best balanced accuracy on the validation part",
-  "test": "epoch {:g}, best balanced accuracy ON THE TEST PART, as the papers do: this"
+  "last": "last epoch ({}), as the recipe says: nothing was chosen",
+  "validation": "epoch {}, best balanced accuracy on the validation part",
+  "test": "epoch {}, best balanced accuracy ON THE TEST PART, as the papers do: this"
   " score is too good",
 }
 
@@ -57,18 +60,38 @@ def show_data(dataset, tiles, split=None) -> None:
     counts = [*found[part]["per_class"], found[part]["images"], found[part]["groups"]]
     table.add_row(part, *(f"{n:,}" for n in counts[: len(table.columns) - 1]))
   console.show(table)
-  for key, what in (
-    ("shared_groups", f"{name}s"),
-    ("shared_identical", "pixel-identical images"),
-  ):
-    style = "bold red" if found[key] else ""
-    console.say(f"on both sides of train | test: {found[key]} {what}", style)
-  if not groups:
+  show_shared(splits.shared(tiles, split), name)
+
+
+def show_folds(dataset, tiles, designs) -> None:
+  """Prints the test images of every fold by class; what crosses any fold, in red."""
+  from rich.table import Table
+
+  show_data(dataset, tiles)
+  name = unit(dataset, tiles)
+  table = Table("fold", *tiles.classes, "images", f"{name}s", "train", box=None)
+  for i, split in enumerate(designs):
+    found = splits.describe(tiles, split)
+    counts = [*found["test"]["per_class"], len(split.test), found["test"]["groups"]]
+    table.add_row(str(i), *(f"{n:,}" for n in (*counts, len(split.train))))
+  console.show(table)
+  show_shared(splits.shared(tiles, *designs), name)
+
+
+def show_shared(found: dict[str, set], name: str) -> None:
+  """Prints what stands on both sides of train and test; says where nothing is known."""
+  for key, what in (("groups", f"{name}s"), ("identical", "pixel-identical images")):
+    count = len(found[f"shared_{key}"])
+    style = "bold red" if count else ""
+    console.say(f"on both sides of train | test: {count:,} {what}", style)
+  if name == "image":
     console.warn(NO_GROUPS)
 
 
 def show_skipped(tiles) -> None:
-  """Prints what data.on_error=skip left out, if anything."""
+  """Prints what data.on_error=skip and data.duplicates=drop left out, if anything."""
+  if tiles.duplicates:
+    console.warn(skipped.copies(tiles.duplicates, kept=len(tiles)))
   if tiles.skipped:
     console.warn(skipped.sentence(tiles.skipped, kept=len(tiles)))
 
@@ -88,35 +111,72 @@ def show_moved(folder: runs.RunFolder) -> None:
     console.warn(f"this run began elsewhere ({what}): its numbers agree to rounding")
 
 
-def finish(request, folder, dataset, tiles, split, plan, views, training) -> None:
-  """Writes predictions, figures and report; prints the summary.
+def finish(
+  request, folder, dataset, tiles, split, plan, views, parts, training
+) -> dict:
+  """Writes predictions, figures and report; returns the report.
 
   Args:
-    views: what `Engine.predict` found on the test part.
+    views: what `Engine.predict` found on the test part, and `votes` of neighbours.
+    parts: of further parts by name, what it found there.
     training: what `experiment.train` says, `parameters` and `chosen_step`.
   """
-  row, classes = views["row"], tiles.classes
-  seen = dict(
-    image_id=tiles.image_id[row],
-    group=tiles.group[row],
-    label=views["label"],
-    probability=views["probability"].astype(np.float64),
-  )
+  classes, seen = tiles.classes, described(tiles, views)
   images = aggregate.images_from_views(**seen)
   whole = {k: images[k] for k in seen}
   paths = folder.predictions_views, folder.predictions
   predictions.write(paths[0], **seen, classes=classes, angle=views["angle"])
   predictions.write(paths[1], **whole, classes=classes)
 
-  content = describe(request, folder, dataset, tiles, split, plan, training)
+  content = describe(request, folder, dataset, tiles, training)
+  content |= of_split(request.config, dataset, tiles, split, plan, training)
+  content["audit"], kept = auditing.audit(dataset, tiles, split)
+  content["notes"] += auditing.notes(content["audit"])
   content["scores"] = score(classes, seen, whole)
-  fitted = np.concatenate([split.train, split.validation])
-  content["baselines"] = baselines.evaluate(
-    tiles.image, tiles.label, tiles.group, np.sort(fitted), split.test, classes,
-    extent=tiles.extent,
-  )  # fmt: skip
-  report.write(folder.path, content, draw(folder, tiles, plan, images, content))
-  console.show(terminal.summary(content, folder.page))
+  if "votes" in views:
+    voted = seen | {"probability": views["votes"]}
+    found = aggregate.images_from_views(**voted)
+    whole = {k: found[k] for k in seen}
+    predictions.write(folder.predictions_of("neighbours"), **whole, classes=classes)
+    scored = score(classes, voted, whole)
+    content["scores_neighbours"] = {"k": request.config.evaluate_neighbours} | scored
+  content["parts"] = {}
+  for name, found in parts.items():
+    found = described(tiles, found)
+    predictions.write(folder.predictions_of(name), **found, classes=classes)
+    content["parts"][name] = score_of(found, classes)
+  fitted = np.sort(np.concatenate([split.train, split.validation]))
+  common, found = baselines.predict(
+    tiles.image, tiles.label, fitted, split.test, len(classes), extent=tiles.extent
+  )
+  rows = {k: getattr(tiles, k)[split.test] for k in ("image_id", "group", "label")}
+  for name, probability in found.items():
+    path = folder.predictions_of(name)
+    predictions.write(path, **rows, probability=probability, classes=classes)
+  content["baselines"] = baselines.judge(
+    found, rows["label"], rows["group"], common, classes
+  )
+  pictures = drawings.of_test(folder, tiles, images, content)
+  pictures["curves"] = drawings.of_training(folder, plan, content)
+  pictures["copies"] = auditing.picture(kept, folder)
+  report.write(folder.path, content, pictures)
+  return content
+
+
+def described(tiles, views) -> dict:
+  """What `Engine.predict` found, with the names of images and groups."""
+  return dict(
+    image_id=tiles.image_id[views["row"]],
+    group=tiles.group[views["row"]],
+    label=views["label"],
+    probability=views["probability"].astype(np.float64),
+  )
+
+
+def score_of(rows: dict, classes) -> dict:
+  """`scores.score` of rows with label, probability [N, K] and group."""
+  prediction = rows["probability"].argmax(-1)
+  return scores.score(rows["label"], prediction, rows["group"], classes)
 
 
 def score(classes, views, images) -> dict:
@@ -127,26 +187,44 @@ def score(classes, views, images) -> dict:
   if len(views["label"]) == len(images["label"]):
     views = None
   found = {"images": images, "views": views, "groups": groups}
-  blocks = {
-    name: rows
-    and scores.score(
-      rows["label"], rows["probability"].argmax(-1), rows["group"], classes
-    )
-    for name, rows in found.items()
-  }
+  blocks = {name: rows and score_of(rows, classes) for name, rows in found.items()}
   return blocks | {"groups_reason": reason}
 
 
-def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
-  """Everything in the report that is not a score."""
-  config, found = request.config, splits.describe(tiles, split)
-  notes = [*dataset.notes] + [NO_GROUPS] * (unit(dataset, tiles) == "image")
-  if training["resumed_from_step"]:
-    at = training["resumed_from_step"]
+def of_split(config, dataset, tiles, split, plan, training) -> dict:
+  """Of the report what one split and its plan decide: split and selection."""
+  found = splits.describe(tiles, split)
+  epoch = f"{training['chosen_step'] / plan.steps_per_epoch:g}"
+  return {
+    "split": {
+      "protocol": config.split.protocol,
+      "seed": config.split.seed,
+      "fold": config.split.fold,
+      "parts": {part: found[part] for part in splits.PARTS},
+      "shared_groups": found["shared_groups"],
+      "shared_identical": found["shared_identical"],
+    },
+    "selection": {
+      "on": config.select_on,
+      "text": SELECTION[config.select_on].format(epoch),
+    },
+  }
+
+
+def describe(request, folder, dataset, tiles, training) -> dict:
+  """Everything in the report that is neither a score nor of the split."""
+  config = request.config
+  notes = [*dataset.notes]
+  if unit(dataset, tiles) == "image":
+    notes.append(NO_GROUPS)
+  elif splits.across(config.split):
+    notes.append(BY_IMAGE.format(config.split.protocol, dataset.group_name))
+  if at := training.get("resumed_from_step"):
     notes.append(f"Resumed from step {at}: seconds are of the last session only.")
   if tiles.skipped:
     notes.append(skipped.sentence(tiles.skipped, kept=len(tiles)))
-  epoch = training["chosen_step"] / plan.steps_per_epoch
+  if tiles.duplicates:
+    notes.append(skipped.copies(tiles.duplicates, kept=len(tiles)))
   about = {k: v for k, v in dataset._asdict().items() if k not in ("builder", "notes")}
   per_class = [
     {"class": name, "images": int(here.sum()), "groups": len(set(tiles.group[here]))}
@@ -168,19 +246,7 @@ def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
       "group_name": unit(dataset, tiles),
       "per_class": per_class,
     },
-    "split": {
-      "protocol": config.split.protocol,
-      "seed": config.split.seed,
-      "fold": config.split.fold,
-      "parts": {part: found[part] for part in splits.PARTS},
-      "shared_groups": found["shared_groups"],
-      "shared_identical": found["shared_identical"],
-    },
     "model": config.model.to_dict() | {"parameters": training["parameters"]},
-    "selection": {
-      "on": config.select_on,
-      "text": SELECTION[config.select_on].format(epoch),
-    },
     "published": published.find(config.published) if config.published else None,
     "assumptions": assumptions(request.file, runs.flatten(config.to_dict())),
     "training": training,
@@ -189,68 +255,3 @@ def describe(request, folder, dataset, tiles, split, plan, training) -> dict:
     "notes": notes,
     "files": ["predictions.csv", "predictions_views.csv", "metrics.jsonl", "log.txt"],
   }
-
-
-def assumptions(config_file: str, flat: dict) -> list[dict]:
-  """The choices that the paper leaves open: [{key, value, why}], in the file's order.
-
-  A line `c.optimizer.momentum = 0.0  # assumption: eq. (3) shows none` of the config
-  file is one, with the value that the run really used.
-  """
-  line = re.compile(r"^ *c\.([\w.]+) = .*?# assumption: (.+)$", re.MULTILINE)
-  found = line.findall(Path(config_file).read_text())
-  return [{"key": k, "value": flat[k], "why": why} for k, why in found if k in flat]
-
-
-def draw(folder, tiles, plan, images, content) -> dict:
-  """The figures of the report: {name: path}."""
-  synthetic, classes = content["dataset"]["synthetic"], tiles.classes
-  names = ("confusion", "curves", "misclassified", "contact_sheet")
-  paths = {name: folder.figures / f"{name}.png" for name in names}
-  figures.confusion(
-    paths["confusion"],
-    content["scores"]["images"]["confusion"],
-    classes,
-    title="Test images, rotations averaged",
-    synthetic=synthetic,
-  )
-  best = content["training"]["chosen_step"] / plan.steps_per_epoch
-  figures.curves(
-    paths["curves"],
-    history(folder.metric_rows(), plan.steps_per_epoch),
-    x_label="epoch",
-    best=None if content["selection"]["on"] == "last" else best,
-    synthetic=synthetic,
-  )
-  place = {name: i for i, name in enumerate(tiles.image_id)}
-  paths["misclassified"] = figures.misclassified(
-    paths["misclassified"],
-    tiles.image,
-    [place[name] for name in images["image_id"]],
-    *(images[k] for k in ("label", "prediction", "probability", "image_id")),
-    classes,
-    extent=tiles.extent,
-    synthetic=synthetic,
-  )
-  figures.contact_sheet(
-    paths["contact_sheet"], tiles.image, tiles.label, tiles.group, classes,
-    extent=tiles.extent, synthetic=synthetic,
-  )  # fmt: skip
-  return paths
-
-
-def history(rows: list[dict], steps_per_epoch: int) -> dict:
-  """metrics.jsonl as curves over epochs; the training ones are means over epochs."""
-  train = [row for row in rows if "loss" in row]
-  epoch = np.array([(row["step"] - 1) // steps_per_epoch for row in train], int)
-  curves = {"train": {"x": (np.unique(epoch) + 1).tolist()}}
-  for name in ("loss", "accuracy"):
-    sums = np.bincount(epoch, [row[name] for row in train])
-    curves["train"][name] = (sums / np.bincount(epoch)).tolist()
-  for part in ("validation", "test"):
-    seen = [row for row in rows if f"{part}/loss" in row]
-    if seen:
-      names = ("loss", "accuracy", "balanced_accuracy")
-      curves[part] = {n: [row[f"{part}/{n}"] for row in seen] for n in names}
-      curves[part]["x"] = [row["step"] / steps_per_epoch for row in seen]
-  return curves

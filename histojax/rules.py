@@ -74,7 +74,7 @@ EVERY = {  # config has these
   "split.protocol": TEXT,
   "split.seed": SEED,
   "split.folds": whole(2, 1_000),
-  "split.fold": whole(0, 999),
+  "split.fold": whole(-1, 999),  # -1: all in turn, kfold only
   "split.validation_fraction": number(0, 0.5),
   "augment.size": whole(32, 8_192),  # a network reduces its input 32 times
   "augment.rotations": whole(1, 360),
@@ -96,9 +96,35 @@ EVERY = {  # config has these
   "checkpoint.every_minutes": above(0, 1_000_000),
 }
 SOME = {  # of one data set or network; a config may lack them
+  "loss": TEXT,
+  "sampling": TEXT,
+  "evaluate_neighbours": whole(0, 1_000),
+  "augment.shift": number(0, 0.5),
+  "augment.zoom": number(0, 0.5),
+  "optimizer.name": TEXT,
+  "optimizer.nesterov": TRUTH,
+  "optimizer.decay": TEXT,
+  "optimizer.warmup": number(0, 1_000_000),
+  "optimizer.clip": number(0, 1_000_000),
+  "optimizer.ema": below(0, 1),
+  "optimizer.layer_decay": above(0, 1),
+  "optimizer.unfreeze": TEXT,
+  "evaluate_parts": TEXT,
+  "split.grouped": TRUTH,
+  "split.on_leak": TEXT,
+  "split.test_fraction": number(0.01, 0.9),
+  "augment.test_rotations": whole(1, 360),
+  "init.weights": TEXT,
+  "init.new": TEXT,
   "data.source": TEXT,
   "data.test_source": TEXT,
   "data.grid": TEXT,
+  "data.magnification": TEXT,
+  "data.task": TEXT,
+  "data.group_by": TEXT,
+  "data.fold_list": TEXT,
+  "data.trial": whole(1, 5),  # of a folder of BreakHis' lists
+  "data.duplicates": TEXT,
   "data.seed": SEED,
   "data.height": whole(32, 8_192),
   "data.width": whole(32, 8_192),
@@ -133,6 +159,11 @@ def check(config, file: str):
     raise InputError(
       f"data.test_source is given, but split.protocol={protocol} would mix it with"
       " data.source: add --config.split.protocol=predefined"
+    )
+  if flat["split.fold"] < 0 and protocol != "kfold":
+    raise InputError(
+      "split.fold=-1: must be a whole number from 0 on; -1, all folds in turn, is for"
+      " split.protocol=kfold"
     )
   if config.published:
     published.find(config.published)

@@ -63,6 +63,14 @@ class RunFolder:
     self.report, self.page = path / "report.json", path / "report.html"
     self.figures = path / "figures"
 
+  def fold(self, number: int) -> "RunFolder":
+    """Of one fold of a run of folds: a run folder within this one."""
+    return RunFolder(self.path / f"fold{number}")
+
+  def predictions_of(self, what: str) -> Path:
+    """Of a baseline on the test part, or of the network on another part."""
+    return self.path / f"predictions_{what}.csv"
+
   def begun(self, config: dict, split: dict) -> bool:
     """True where a run of this config and split is there already, False for no run.
 

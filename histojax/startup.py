@@ -8,6 +8,7 @@ import re
 import shlex
 import stat
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -196,12 +197,24 @@ def load_config(filename: str):
   except InputError:
     raise
   except (Exception, SystemExit) as error:  # a config file is code: it may do anything
-    raise InputError(f"{file} is broken: {type(error).__name__}: {error}") from error
+    where = _broken(error, file)
+    raise InputError(f"{where} is broken: {type(error).__name__}: {error}") from error
   if not isinstance(config, ConfigDict):
     raise InputError(
       f"{file} is broken: get_config returns {type(config).__name__}, not a ConfigDict"
     )
   return config
+
+
+def _broken(error: BaseException, file: str) -> str:
+  """The config file that raised: `file`, or one that it derives from."""
+  frames = traceback.extract_tb(error.__traceback__)
+  names = [frame.filename for frame in frames] + [getattr(error, "filename", None)]
+  beside = [n for n in names if type(n) is str and Path(n).parent.name == "configs"]
+  last = beside[-1] if beside else file
+  if os.path.exists(last) and os.path.samefile(last, file):
+    return file
+  return f"{last}, which {file} imports,"
 
 
 def greet() -> None:

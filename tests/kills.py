@@ -23,7 +23,7 @@ RESULTS = (
 # what of report.json tells when and how fast, and not what
 TIMES = {
   "date", "command", "folder", "training.resumed_from_step",
-  "training.images_per_second", "training.seconds",
+  "training.images_per_second", "training.seconds", "training.compile_seconds",
 }  # fmt: skip
 
 

@@ -87,3 +87,12 @@ def test_a_test_source_is_not_mixed_into_the_training_images():
   with pytest.raises(InputError, match="add --config.split.protocol=predefined"):
     rules.check(config(**both), "mine.py")
   rules.check(config(**both | {"split.protocol": "predefined"}), "mine.py")
+
+
+def test_all_folds_in_turn_are_for_kfold_alone():
+  held = config()
+  held.split.fold = -1
+  with pytest.raises(InputError, match="-1, all folds in turn, is for split.protocol"):
+    rules.check(held, FILE)
+  held.split.protocol = "kfold"
+  rules.check(held, FILE)

@@ -53,8 +53,8 @@ def run(program, tiles, rates, seed=0):
 
 
 def test_one_batch_is_learned_by_heart(program, tiles):
-  state, losses = run(program, tiles, [0.05] * 40)
-  assert int(state.step) == 40
+  state, losses = run(program, tiles, [0.05] * 60)
+  assert int(state.step) == 60
   assert losses[-1] < 0.2 < 0.9 < losses[0]
 
 

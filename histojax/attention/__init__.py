@@ -4,16 +4,25 @@ A *gate* is a linen module that computes only its factor, x [B, H, W, C] -> g
 broadcastable to x; `series.Series` multiplies and records it. A gate that looks at x
 only through its mean over H, W says `spatial_mean_only = True`: it is then given that
 mean, [B, 1, 1, C], in the place of x, and rides on the normalisation at no cost. One
-that looks at x too, but makes use of what `Series.factors` may know of it (a bias, the
-mean, the dtype), says `wants_known = True`. A gate of channels and of places returns
-its two factors, [B, 1, 1, C] and [B, H, W, 1].
+that looks at x only through its mean over C says `channel_mean_only = True`, and is
+given that, [B, H, W, 1]. One that looks at x too, but makes use of what
+`Series.factors` may know of it (a bias, the mean, the dtype), says `wants_known =
+True`. A gate of channels and of places returns its two factors, [B, 1, 1, C] and
+[B, H, W, 1].
 
 A *mixer* replaces a bottleneck's 3x3 convolution, norm and ReLU; it is called with the
 layer that the backbone is made of. In a spec it stands first: 'sk', 'sk+se'.
+
+A *transform* is x [B, H, W, C] -> the same shape and dtype, at the end of a stage; it
+records its own maps.
 """
 
 from histojax.attention.cbam import CBAM
+from histojax.attention.disentangled_nonlocal import DisentangledNonLocal
+from histojax.attention.efficient_channel import EfficientChannel
+from histojax.attention.lightweight import LightweightAttention
 from histojax.attention.selective_kernel import SelectiveKernel
+from histojax.attention.spatial import SpatialAttention
 from histojax.attention.squeeze_excite import SqueezeExcite
 from histojax.errors import InputError
 from histojax.spec import Stage, Term
@@ -21,9 +30,15 @@ from histojax.spec import Stage, Term
 GATES = {
   "se": SqueezeExcite,
   "cbam": CBAM,
+  "eca": EfficientChannel,
+  "sam": SpatialAttention,
 }
 MIXERS = {
   "sk": SelectiveKernel,
+}
+TRANSFORMS = {
+  "dnl": DisentangledNonLocal,
+  "lam": LightweightAttention,
 }
 
 

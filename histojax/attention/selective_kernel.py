@@ -5,6 +5,7 @@ from functools import partial
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from histojax.errors import InputError
 
@@ -20,12 +21,16 @@ class SelectiveKernel(nn.Module):
 
   As in the authors' Caffe model of SKNet-50: M = 2 branches, G = 32 groups, r = 16,
   L = 32. M (9 C^2 / G + 2 C) + d (C + 2) + M C d parameters.
+
+  With `split` each branch reads its own C / M of the channels of x, so that the first
+  term is 9 C^2 / G + 2 M C: timm's skresnet50 is sk(groups=1, smallest=8, split=True).
   """
 
   branches: int = 2
   groups: int = 32
   ratio: int = 16
   smallest: int = 32
+  split: bool = False
 
   @nn.compact
   def __call__(
@@ -46,12 +51,19 @@ class SelectiveKernel(nn.Module):
         f"sk(groups={self.groups}): {channels} channels cannot be split into"
         f" {self.groups} groups; give a divisor, such as sk(groups=4)"
       )
+    read = self.branches if self.split else 1
+    if channels // read % self.groups or channels % read:
+      raise InputError(
+        f"sk(split=True): {channels} channels cannot be split among {read} branches of"
+        f" {self.groups} groups; give divisors of them"
+      )
+    given = jnp.split(x, read, axis=-1) if self.split else [x] * self.branches
     parts, means = [], []
     for m in range(1, self.branches + 1):
       branch = layer(
         channels, 3, strides, groups=self.groups, dilation=m, name=f"_branch{m}"
       )
-      u, mean = branch(x, train=train, act=nn.relu, mean=True)
+      u, mean = branch(given[m - 1], train=train, act=nn.relu, mean=True)
       parts.append(u)
       means.append(mean[:, 0, 0])  # [B, C]
     dense = partial(nn.Dense, use_bias=False, kernel_init=nn.initializers.normal(0.01))

@@ -1,12 +1,16 @@
-"""Gates in series: each sees what the ones before it made of x."""
+"""Blocks in series: each sees what the ones before it made of x."""
 
 import math
+from functools import partial
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from histojax.attention import GATES
+from histojax.attention import GATES, TRANSFORMS
+from histojax.ops.batch_norm import widen
+from histojax.ops.gating import channel_mean, split
 from histojax.spec import Stage
 
 # One array per gate, where `sow` by itself would gather a tuple.
@@ -49,23 +53,46 @@ class Series(nn.Module):
       mean: that of x + bias over H and W, [B, 1, 1, C], where it is known.
       dtype: of x before it was widened to float32, where it was.
     """
-    known, product = {"bias": bias, "mean": mean, "dtype": dtype}, []
+    product = []
     for position, (name, kwargs) in enumerate(self.terms):
-      repeats = sum(name == other for other, _ in self.terms[:position])
-      label = f"{name}{repeats + 1}" if repeats else name
-      gate = GATES[name](**kwargs, name=label)
-      if getattr(gate, "wants_known", False):
-        g = gate(x, train=self.train, **known)
+      label = labelled(self.terms, position)
+      gate = partial(GATES[name](**kwargs, name=label), train=self.train)
+      if getattr(GATES[name], "spatial_mean_only", False) and mean is not None:
+        g = gate(mean)
+      elif getattr(GATES[name], "channel_mean_only", False) and (
+        parts := split([*product, jnp.ones((1, 1, 1, 1), widen(x).dtype)], x.shape)
+      ):
+        p, q = parts
+        g = gate(q * channel_mean(widen(x), bias, p, jnp.dtype(dtype or x.dtype)))
+      elif getattr(GATES[name], "wants_known", False) and not product:
+        g = gate(x, bias=bias, mean=mean, dtype=dtype)
       else:
-        x = x if known["bias"] is None else x + known["bias"]
-        known["bias"] = None
-        g = gate(x, train=self.train)
+        now = x if bias is None else x + bias
+        g = gate((now * math.prod(product)).astype(x.dtype) if product else now)
       factors = g if isinstance(g, tuple) else (g,)
       g = math.prod(factors)
       if not self.is_initializing():
         self.sow("gates", f"{label}_gate", g, **_REPLACE)
       product += factors
-      if position + 1 < len(self.terms):
-        x = x if known["bias"] is None else x + known["bias"]
-        x, known = (x * g).astype(x.dtype), dict.fromkeys(known)
+      mean = None if mean is None or g.shape[1:3] != (1, 1) else mean * g
     return product
+
+
+class Transforms(nn.Module):
+  """The transforms of one spec, such as 'dnl', one after the other."""
+
+  terms: Stage
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:  # [B, H, W, C], too
+    for position, (name, kwargs) in enumerate(self.terms):
+      label = labelled(self.terms, position)
+      x = TRANSFORMS[name](**kwargs, name=label)(x, train=train)
+    return x
+
+
+def labelled(terms: Stage, position: int) -> str:
+  """The name of a term in its series: 'se', and the second such 'se2'."""
+  name = terms[position][0]
+  repeats = sum(name == other for other, _ in terms[:position])
+  return f"{name}{repeats + 1}" if repeats else name

@@ -1,4 +1,4 @@
-"""Rotation by any angle on three canvases, as one affine map from output to image.
+"""Rotation by any angle on four canvases, as one affine map from output to image.
 
 Eq. (1) of the liver paper (BMC Medical Informatics and Decision Making 2022; 22:176,
 doi 10.1186/s12911-022-01919-1) is (x0, y0, 1) = (x, y, 1) A R B, y down: A moves the
@@ -13,6 +13,8 @@ so a positive angle turns the picture *clockwise*: what scikit-image and Pillow 
              image, fill in the corners; the magnification changes with the angle.
   same       w x h: corners of the image are lost and corners of fill appear.
   inscribed  the centred square of side min(h, w) / sqrt(2): no fill, one scale.
+  stretch    resized to a square first and turned after that: by multiples of 90 degrees
+             nothing is lost or filled, whatever the shape. Upright it is `same`.
 """
 
 import jax.numpy as jnp
@@ -20,7 +22,7 @@ import numpy as np
 
 from histojax.errors import InputError, nearest
 
-CANVASES = ("expand", "same", "inscribed")
+CANVASES = ("expand", "same", "inscribed", "stretch")
 MAX_REDUCTION = 2  # stored pixels per output pixel, along either output axis
 _WHOLE = np.deg2rad(np.arange(-45, 46))  # whole degrees around each multiple of 90
 
@@ -61,8 +63,13 @@ def matrix(angle, extent, *, size, canvas):
   cos, sin = _cos_sin(angle)
   height, width = extent.T.astype(jnp.float32)
   shape = jnp.stack(_canvas(cos, sin, height, width, canvas, jnp), axis=-1)
-  ky, kx = shape.T / size
-  x, y = (cos * kx, sin * ky, (width - 1) / 2), (-sin * kx, cos * ky, (height - 1) / 2)
+  if canvas == "stretch":  # the turn comes first, from the output on
+    kx, ky = width / size, height / size
+    x, y = (cos * kx, sin * kx), (-sin * ky, cos * ky)
+  else:
+    ky, kx = shape.T / size
+    x, y = (cos * kx, sin * ky), (-sin * kx, cos * ky)
+  x, y = (*x, (width - 1) / 2), (*y, (height - 1) / 2)
   return jnp.stack([*x, *y], axis=-1).reshape(-1, 2, 3), shape
 
 
@@ -88,6 +95,8 @@ def _canvas(cos, sin, height, width, canvas, xp):
     return width * sin + height * cos, width * cos + height * sin
   if canvas == "same":
     return height + 0 * cos, width + 0 * cos
+  if canvas == "stretch":  # how much of the image one output axis runs across
+    return xp.hypot(width * sin, height * cos), xp.hypot(width * cos, height * sin)
   if canvas == "inscribed":
     side = xp.minimum(height, width) * np.sqrt(0.5).astype(np.float32) + 0 * cos
     return side, side

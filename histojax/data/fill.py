@@ -16,8 +16,12 @@ from histojax.errors import InputError
 TEXTS = ("group", "image_id", "split", "digest")
 
 
-def fill(builder, folder: Path, stored_size: Callable, on_error: str) -> None:
+def fill(
+  builder, folder: Path, stored_size: Callable, on_error: str, duplicates: str = "keep"
+) -> None:
   """Fills an empty `folder` with the images of `builder` that can be read.
+
+  With `duplicates` = drop, only the first of images with the same pixels.
 
   Raises:
     InputError: one that cannot, unless `on_error` is skip; or a class or a predefined
@@ -41,7 +45,7 @@ def fill(builder, folder: Path, stored_size: Callable, on_error: str) -> None:
     threads = grain.ReadOptions(os.cpu_count() or 1, prefetch_buffer_size=64)
     results = grain.MapDataset.range(len(found)).map(decoded).to_iter_dataset(threads)
     images = _map(folder / "tiles.npy", [r["size"] for r in found if not r["error"]])
-    kept = []
+    kept, first = [], {}
     with console.Progress(len(found), "decoding", "image") as progress:
       for row, result in zip(found, results, strict=True):
         if isinstance(result, decode.Unreadable):
@@ -50,6 +54,10 @@ def fill(builder, folder: Path, stored_size: Callable, on_error: str) -> None:
             raise InputError(refusal([_skipped(row)])) from result
         else:
           picture, row["digest"] = result
+          row["of"] = first.setdefault(row["digest"], row["image_id"])
+          if duplicates == "drop" and row["of"] != row["image_id"]:
+            progress.advance()
+            continue
           images[len(kept), : picture.shape[0], : picture.shape[1]] = picture
           kept.append(row)
         progress.advance()
@@ -58,6 +66,10 @@ def fill(builder, folder: Path, stored_size: Callable, on_error: str) -> None:
   meta = {k: [row[k] for row in kept] for k in ("label", *TEXTS)}
   meta |= {"extent": [row["size"] for row in kept], "classes": names}
   meta["skipped"] = [_skipped(row) for row in found if row["error"]]
+  copies = [r for r in found if not r["error"] and r["of"] != r["image_id"]]
+  meta["duplicates"] = [
+    (r["image_id"], r["of"]) for r in copies if duplicates == "drop"
+  ]
   (folder / "tiles.json").write_text(json.dumps(meta))
 
 
@@ -119,8 +131,15 @@ def _shrink(images: np.memmap, path: Path, sizes: list[tuple[int, int]]) -> None
 def _check_nothing_is_emptied(found: list[dict], kept: list[dict], names) -> None:
   for key, what in (("label", "class"), ("split", "split")):
     for value in sorted({row[key] for row in found} - {row[key] for row in kept}):
-      lost = [_skipped(row) for row in found if row[key] == value]
+      rows = [row for row in found if row[key] == value]
+      lost = [_skipped(row) for row in rows if row["error"]]
       name = names[value] if key == "label" else value
+      if not lost:
+        raise InputError(
+          f"every image of {what} {name!r} has the pixels of another, as"
+          f" {rows[0]['image_id']} those of {rows[0]['of']}: remove the class, or set"
+          " --config.data.duplicates=keep"
+        )
       raise InputError(
         f"no image of {what} {name!r} can be read: {len(lost):,} are skipped, the first"
         f" is {lost[0].image_id} ({lost[0].why}); repair them, or leave them all out"

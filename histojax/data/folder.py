@@ -13,7 +13,8 @@ class Folder(tfds.core.GeneratorBasedBuilder):
   """Your own images; classes in alphabetical order, where they are not given.
 
   Key `data_dir` by `listing.fingerprint(items)`: TFDS alone would serve the old build
-  after a file was added or replaced.
+  after a file was added or replaced. `draw` is called before the first file is read: it
+  makes those of a synthetic set.
   """
 
   VERSION = tfds.core.Version("1.0.0")
@@ -24,9 +25,10 @@ class Folder(tfds.core.GeneratorBasedBuilder):
     items: list[Item],
     classes: tuple[str, ...] = (),
     progress=lambda: None,
+    draw=lambda: None,
     **kwargs,
   ):
-    self._items, self._progress = items, progress
+    self._items, self._progress, self._draw = items, progress, draw
     self._classes = list(classes) or sorted({item.label for item in items})
     super().__init__(**kwargs)
 
@@ -42,6 +44,7 @@ class Folder(tfds.core.GeneratorBasedBuilder):
     return {"images": self._generate_examples()}
 
   def _generate_examples(self):
+    self._draw()
     for item in self._items:
       try:  # bytes, not arrays: encoding those needs TensorFlow
         encoded = io.BytesIO(Path(item.path).read_bytes())

@@ -58,8 +58,16 @@ def scan(
     tests = _read(test_source, "data.test_source")
     _check(tests, test_source, classes or tuple(sorted({i.label for i in items})))
     sides = {"train": items, "test": tests}
-    items = [_on_side(item, side) for side, found in sides.items() for item in found]
+    items = [on_side(item, side) for side, found in sides.items() for item in found]
   return sorted(items)
+
+
+def files(source: str, key: str = "data.source") -> list[Item]:
+  """The images of a folder, archive or manifest, sorted; any classes, or none.
+
+  For data sets whose names of files say what a folder cannot: labels are checked there.
+  """
+  return sorted(_read(source, key))
 
 
 def fingerprint(items: list[Item], *more: str) -> str:
@@ -83,7 +91,8 @@ def archive_md5(source: str) -> str:
   return archive.md5(path) if path.is_file() and archive.is_archive(path) else ""
 
 
-def _on_side(item: Item, side: str) -> Item:
+def on_side(item: Item, side: str) -> Item:
+  """The item as one of the `side` train or test, of two sources."""
   name = f"{side}/{item.image_id}"  # both sources may have a 1.png; a patient is one
   group = item.group if item.grouped else name
   return item._replace(split=side, image_id=name, group=group)

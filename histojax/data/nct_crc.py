@@ -7,9 +7,15 @@ normalised by Macenko's method.
 
 Download: https://zenodo.org/records/1214456, NCT-CRC-HE-100K.zip (11.7 GB) and
 CRC-VAL-HE-7K.zip (0.8 GB), licence CC BY 4.0. Either the zip files as they come or the
-folders inside them (`<class>/<class>-AAAAAAAA.tif`) are read. The 100,000 are of 86
-slides, but no file name tells which patient it is of: cutting a test part out of them
-leaks patients. The 7,180 are of 50 patients, as Zenodo says.
+folders inside them (`<class>/<class>-AAAAAAAA.tif`) are read, and so is
+NCT-CRC-HE-100K-NONORM, the same images in the colours of the scanner. One file instead
+of both, `pathmnist_224.npz`, is read by `pathmnist`.
+
+With the 7,180 as data.test_source and split.protocol=predefined they test and do
+nothing else: what chooses a network is split.validation_fraction of the 100,000. Those
+are of 86 slides, but no file name tells which patient it is of, so that this hold-out
+shares patients with the training part and scores too well. The 7,180 are of 50
+patients, as Zenodo says.
 """
 
 import collections
@@ -46,7 +52,10 @@ class Published(NamedTuple):
 TRAIN = Published(
   "NCT-CRC-HE-100K",
   (10407, 10566, 11512, 11557, 8896, 13536, 8763, 10446, 14317),
-  "035777cf327776a71a05c95da6d6325f",
+  "6fd702d11df6292bc054397ae038a464",
+)
+NONORM = Published(
+  "NCT-CRC-HE-100K-NONORM", TRAIN.counts, "035777cf327776a71a05c95da6d6325f"
 )
 TEST = Published(
   "CRC-VAL-HE-7K",
@@ -64,15 +73,18 @@ class NctCrc(Folder):
     super().__init__(classes=CLASSES, **kwargs)
 
 
-def read(source: str, test_source: str) -> tuple[list[Item], tuple[str, ...]]:
-  """The images, and how they compare with what was published.
+def read(
+  source: str, test_source: str, listed: list[Item] | None = None
+) -> tuple[list[Item], tuple[str, ...]]:
+  """The images, `listed` or those of the sources, and how they compare with Zenodo's.
 
   Raises:
     InputError: other classes, a class without images, an image of one class in the
-      folder of another, or the same image twice.
+      folder of another, the same image twice, or CRC-VAL-HE-7K beside a test source.
   """
-  items = listing.scan(source, test_source, CLASSES)
+  items = listing.scan(source, test_source, CLASSES) if listed is None else listed
   found, seen, foreign = collections.defaultdict(list), {}, 0
+  train = NONORM if "NONORM" in Path(source).expanduser().resolve().name else TRAIN
   for item in items:
     stem = PurePosixPath(item.image_id).stem
     name = _NAME.fullmatch(stem)
@@ -89,8 +101,19 @@ def read(source: str, test_source: str) -> tuple[list[Item], tuple[str, ...]]:
       raise InputError(
         f"the same image is there twice, as {shown(other)} and {shown(item.image_id)}"
       )
-    found[TEST if name[2] else TRAIN].append(item)
-  notes = [note for held in (TRAIN, TEST) for note in _compared(held, found[held])]
+    found[TEST if name[2] else train].append(item)
+  wrong = [item for item in found[TEST] if item.split == "train"]
+  if wrong:
+    raise InputError(
+      f"{shown(wrong[0].image_id)} is of {TEST.name}, which only tests where there is a"
+      f" data.test_source: give {TRAIN.name} as data.source"
+    )
+  notes = [note for held in (train, TEST) for note in _compared(held, found[held])]
+  if train is NONORM:
+    notes.append(
+      f"{NONORM.name} keeps the colours of the scanner; that it is this set, only the"
+      " name of data.source says."
+    )
   if foreign:
     notes.append(f"{foreign:,} files do not carry a name of the published sets.")
   return items, (*notes, *_checksums(source, test_source))
@@ -118,7 +141,7 @@ def _compared(held: Published, items: list[Item]) -> Iterator[str]:
 
 def _checksums(*sources: str) -> Iterator[str]:
   for source in sources:
-    known = {held.name + ".zip": held.md5 for held in (TRAIN, TEST)}
+    known = {held.name + ".zip": held.md5 for held in (TRAIN, NONORM, TEST)}
     expected = known.get(Path(source).name)
     if expected and (found := listing.archive_md5(source)):
       same = f"is {expected}, as published"

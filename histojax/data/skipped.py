@@ -1,4 +1,4 @@
-"""Images that cannot be read: how one is refused, how many were left out."""
+"""Images that are left out: unreadable ones and copies, named and counted."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +12,21 @@ class Skipped(NamedTuple):
   image_id: str
   kind: str
   why: str
+
+
+class Duplicate(NamedTuple):
+  """An image left out, and the one whose pixels it repeats."""
+
+  image_id: str
+  of: str
+
+
+def copies(rows: Sequence[Duplicate], kept: int) -> str:
+  """'123 of 7,909 images are left out: they repeat ..., as a.png repeats b.png.'"""
+  return (
+    f"{len(rows):,} of {len(rows) + kept:,} images are left out (data.duplicates=drop):"
+    f" they repeat another pixel by pixel, as {rows[0].image_id} repeats {rows[0].of}."
+  )
 
 
 def refusal(rows: Sequence[Skipped]) -> str:

@@ -4,9 +4,13 @@
               slides cross it: the published protocol, reproduced and flagged.
 `grouped`     no group (slide, patient) on two sides, stratified; validation is cut from
               the training groups.
+`kfold`       as `grouped`, every fold in turn; with grouped=False groups cross, as in
+              some papers: flagged.
+`random`      image-level, a stratified `test_fraction`; slides cross it: flagged.
 `predefined`  train and test as the data set says; validation likewise, or cut as above.
 """
 
+import copy
 import dataclasses
 import hashlib
 
@@ -40,8 +44,30 @@ def make(tiles: Tiles, split) -> Split:
     known = nearest(split.protocol, PROTOCOLS)
     raise InputError(f"split.protocol={split.protocol!r}: {known}")
   result = PROTOCOLS[split.protocol](tiles, split)
-  _check(tiles, result, split.protocol)
+  _check(tiles, result, split)
   return result
+
+
+def asked(tiles: Tiles, split) -> list[Split]:
+  """`make` of every fold, where `config.split` asks for all in turn; else of the one.
+
+  Raises:
+    InputError: as `make`; of folds, any that cannot be used.
+  """
+  if not in_turn(split):
+    return [make(tiles, split)]
+  return [make(tiles, _with_fold(split, i)) for i in range(split.folds)]
+
+
+def in_turn(split) -> bool:
+  """Whether `config.split` asks for all folds, one after the other."""
+  return split.protocol == "kfold" and split.fold == -1
+
+
+def across(split) -> bool:
+  """Whether the protocol lets groups cross: then the report must say so."""
+  by_image = split.protocol == "kfold" and not getattr(split, "grouped", True)
+  return by_image or split.protocol in ("paper", "random")
 
 
 def paper(tiles: Tiles, split) -> Split:
@@ -62,6 +88,30 @@ def grouped(tiles: Tiles, split) -> Split:
   return Split(*_cut_validation(tiles, rest, split), test)
 
 
+def kfold(tiles: Tiles, split) -> Split:
+  """Fold `split.fold`, as `grouped`; with split.grouped=False image by image."""
+  alone = dataclasses.replace(tiles, group=tiles.image_id)
+  return grouped(alone if across(split) else tiles, split)
+
+
+def random(tiles: Tiles, split) -> Split:
+  """ceil(`split.test_fraction` n) images test, classes in proportion; groups cross."""
+  from sklearn.model_selection import StratifiedShuffleSplit
+
+  fraction = getattr(split, "test_fraction", 0.3)
+  alone = dataclasses.replace(tiles, group=tiles.image_id)
+  _enough(alone, np.arange(len(tiles)), 2)
+  splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=split.seed)
+  try:
+    ((rest, test),) = splitter.split(tiles.label, tiles.label)
+  except ValueError as error:  # fewer test or training images than classes
+    raise InputError(
+      f"split.test_fraction={fraction:g} of {len(tiles)} images leaves a part fewer"
+      f" images than there are classes, {len(tiles.classes)}: change it, or add images"
+    ) from error
+  return Split(*_cut_validation(alone, np.sort(rest), split), np.sort(test))
+
+
 def predefined(tiles: Tiles, split) -> Split:
   """What the `split` column of the data set (or its two folders) says."""
   train, validation, test = (np.flatnonzero(tiles.split == part) for part in PARTS)
@@ -77,7 +127,13 @@ def predefined(tiles: Tiles, split) -> Split:
   return Split(train, validation, test)
 
 
-PROTOCOLS = {"paper": paper, "grouped": grouped, "predefined": predefined}
+PROTOCOLS = {
+  "paper": paper,
+  "grouped": grouped,
+  "kfold": kfold,
+  "random": random,
+  "predefined": predefined,
+}
 
 
 def describe(tiles: Tiles, split: Split) -> dict:
@@ -93,17 +149,34 @@ def describe(tiles: Tiles, split: Split) -> dict:
     }
     for part, rows in split.parts().items()
   }
-  seen = np.concatenate([split.train, split.validation])
+  return found | {k: len(v) for k, v in shared(tiles, split).items()}
+
+
+def shared(tiles: Tiles, *folds: Split) -> dict[str, set]:
+  """`shared_groups`, `shared_identical`: names on both sides of test, in any fold."""
+  found = {}
   for key, values in (("groups", tiles.group), ("identical", tiles.digest)):
-    found[f"shared_{key}"] = len(set(values[seen]) & set(values[split.test]))
+    found[f"shared_{key}"] = set()
+    for split in folds:
+      seen = np.concatenate([split.train, split.validation])
+      found[f"shared_{key}"] |= set(values[seen]) & set(values[split.test])
   return found
 
 
 def record(tiles: Tiles, split: Split) -> dict:
   """What split.json holds: the image ids of each part, and `describe`."""
   ids = {part: tiles.image_id[rows].tolist() for part, rows in split.parts().items()}
-  pixels = hashlib.sha256("".join(tiles.digest).encode()).hexdigest()
-  return {"pixels": pixels, "summary": describe(tiles, split), **ids}
+  return {"pixels": _pixels(tiles), "summary": describe(tiles, split), **ids}
+
+
+def record_all(tiles: Tiles, folds: list[Split]) -> dict:
+  """What split.json of all folds holds: the image ids that each one tests."""
+  tested = [tiles.image_id[split.test].tolist() for split in folds]
+  return {"pixels": _pixels(tiles), "folds": tested}
+
+
+def _pixels(tiles: Tiles) -> str:
+  return hashlib.sha256("".join(tiles.digest).encode()).hexdigest()
 
 
 def _cut_validation(tiles: Tiles, rows: np.ndarray, split):
@@ -118,20 +191,7 @@ def _fold(tiles: Tiles, rows: np.ndarray, folds: int, fold: int, seed: int):
   """(the rest, fold `fold`) of `rows`, groups kept whole, classes in proportion."""
   from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-  where, way = "to train and test", "add images of another group, or merge the class"
-  if len(rows) < len(tiles):
-    where = "left to train and validate"
-    way = "set split.validation_fraction=0 and select_on=last, or fewer split.folds"
-  for name, found in zip(tiles.classes, _groups_per_class(tiles, rows), strict=True):
-    if found < 2:
-      raise InputError(
-        f"class {name!r} has one group only {where}: it cannot be on both sides; {way}"
-      )
-    if found < folds:
-      raise InputError(
-        f"class {name!r} has {found} groups, too few for split.folds={folds}: set"
-        f" --config.split.folds={found} or less, or merge the class"
-      )
+  _enough(tiles, rows, folds)
   label, group = tiles.label[rows], tiles.group[rows]
   # without groups the plain splitter does the same, and stays fast on many images
   single = len(set(group)) == len(rows)
@@ -142,22 +202,50 @@ def _fold(tiles: Tiles, rows: np.ndarray, folds: int, fold: int, seed: int):
   return np.sort(rows[rest]), np.sort(rows[chosen])
 
 
+def _enough(tiles: Tiles, rows: np.ndarray, folds: int) -> None:
+  """InputError where a class of `rows` has fewer groups than parts are made of it."""
+  unit = "image" if len(set(tiles.group)) == len(tiles) else "group"
+  where, way = "to train and test", f"add another {unit}, or merge the class"
+  if len(rows) < len(tiles):
+    where = "left to train and validate"
+    way = "set split.validation_fraction=0 and select_on=last, or fewer split.folds"
+  for name, found in zip(tiles.classes, _groups_per_class(tiles, rows), strict=True):
+    if found < 2:
+      raise InputError(
+        f"class {name!r} has one {unit} only {where}: it cannot be on both sides; {way}"
+      )
+    if found < folds:
+      raise InputError(
+        f"class {name!r} has {found} {unit}s, too few for split.folds={folds}: set"
+        f" --config.split.folds={found} or less, or merge the class"
+      )
+
+
 def _groups_per_class(tiles: Tiles, rows: np.ndarray) -> list[int]:
   label, group = tiles.label[rows], tiles.group[rows]
   return [len(set(group[label == k])) for k in range(len(tiles.classes))]
 
 
-def _check(tiles: Tiles, split: Split, protocol: str) -> None:
+def _check(tiles: Tiles, result: Split, split) -> None:
   """scikit-learn can return folds without a class (scikit-learn#34828): look."""
-  found = describe(tiles, split)
+  found = describe(tiles, result)
+  which = f" (fold {split.fold} of {split.folds})" if split.protocol == "kfold" else ""
   for part in PARTS:
     counts = zip(tiles.classes, found[part]["per_class"], strict=True)
     missing = ", ".join(name for name, count in counts if not count)
     if missing and (found[part]["images"] or part != "validation"):
       raise InputError(
-        f"the {part} part of the {protocol} split has no image of {missing}: try"
-        " another split.seed, fewer split.folds, or merge the class"
+        f"the {part} part of the {split.protocol} split{which} has no image of"
+        f" {missing}: try another split.seed, fewer split.folds, or merge the class"
       )
-  rows = np.concatenate(list(split.parts().values()))
-  if len(set(rows)) < len(rows) or (protocol == "grouped" and found["shared_groups"]):
+  rows = np.concatenate(list(result.parts().values()))
+  whole = split.protocol in ("grouped", "kfold") and not across(split)
+  if len(set(rows)) < len(rows) or (whole and found["shared_groups"]):
     raise AssertionError("an image or a group stands in two parts of the split")
+
+
+def _with_fold(split, fold: int):
+  """A copy of `config.split`, of one fold."""
+  split = copy.deepcopy(split)
+  split.fold = fold
+  return split

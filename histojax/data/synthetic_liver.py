@@ -61,8 +61,9 @@ def plan() -> list[tuple[int, int, int]]:
 def fingerprint(seed: int, height: int, width: int) -> str:
   """sha256 of the generator's source and arguments: equal means equal images."""
   digest = hashlib.sha256(repr((seed, height, width, plan())).encode())
-  for path in sorted(Path(__file__).parent.glob("synth*.py")):
+  for path in sorted(Path(__file__).parent.glob("synthesis*.py")):
     digest.update(path.read_bytes())
+  digest.update(Path(__file__).read_bytes())
   return digest.hexdigest()
 
 

@@ -14,11 +14,12 @@ from histojax.data import cache, decode
 from histojax.data.cache import cache_root
 from histojax.data.catalogue import DataSet
 from histojax.data.fill import TEXTS, fill, pixels, source
-from histojax.data.skipped import Skipped, refusal
+from histojax.data.skipped import Duplicate, Skipped, refusal
 from histojax.errors import InputError, nearest, of_machine
 
 FORMAT = 2  # changes with how images are decoded and stored
 ON_ERROR = ("refuse", "skip")  # what becomes of an image that cannot be read
+DUPLICATES = ("keep", "drop")  # and of one with the pixels of another
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Tiles:
   digest: np.ndarray  # str [N], of the decoded pixels at full size
   classes: tuple[str, ...]
   skipped: tuple[Skipped, ...] = ()  # what data.on_error=skip left out
+  duplicates: tuple[Duplicate, ...] = ()  # what data.duplicates=drop left out
 
   def __len__(self) -> int:
     return len(self.label)
@@ -54,11 +56,15 @@ def prepare(
   """
   if on_error not in ON_ERROR:
     raise InputError(f"data.on_error={on_error!r}: {nearest(on_error, ON_ERROR)}")
+  if dataset.duplicates not in DUPLICATES:
+    known = nearest(dataset.duplicates, DUPLICATES)
+    raise InputError(f"data.duplicates={dataset.duplicates!r}: {known}")
   key = f"{dataset.fingerprint},{geometry},{FORMAT}"
+  key += ",drop" * (dataset.duplicates == "drop")
   key = hashlib.sha256(key.encode()).hexdigest()[:16]
 
   def build(partial):
-    fill(_build(dataset), partial, stored_size, on_error)
+    fill(_build(dataset), partial, stored_size, on_error, dataset.duplicates)
 
   with _writing():
     folder = cache.kept(cache_root() / "tiles" / f"{dataset.name}-{key}", build)
@@ -68,8 +74,10 @@ def prepare(
     raise InputError(refusal(skipped))
   arrays = {k: np.asarray(meta[k], np.int32) for k in ("extent", "label")}
   arrays |= {k: texts(meta[k]) for k in TEXTS}
-  image = np.load(folder / "tiles.npy", mmap_mode="r")
-  return Tiles(image=image, classes=tuple(meta["classes"]), skipped=skipped, **arrays)
+  arrays["image"] = np.load(folder / "tiles.npy", mmap_mode="r")
+  duplicates = tuple(Duplicate(*row) for row in meta.get("duplicates", ()))
+  left_out = {"skipped": skipped, "duplicates": duplicates}
+  return Tiles(classes=tuple(meta["classes"]), **left_out, **arrays)
 
 
 def decoded(dataset: DataSet, stored_size: Callable, limit: int):
@@ -83,6 +91,17 @@ def decoded(dataset: DataSet, stored_size: Callable, limit: int):
     except decode.Unreadable:
       continue
     yield picture
+
+
+def file_digests(dataset: DataSet, image_ids: list[str]) -> dict[str, str]:
+  """SHA-256 of the encoded images of these names, as the data set keeps them."""
+  wanted = set(image_ids)
+  found = {}
+  for example in source(_build(dataset)) if wanted else ():
+    name = example["image_id"].decode()
+    if name in wanted:
+      found[name] = hashlib.sha256(example["image"]).hexdigest()
+  return found
 
 
 def texts(values: list[str]) -> np.ndarray:

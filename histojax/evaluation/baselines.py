@@ -32,33 +32,54 @@ def colour_features(tiles, extent=None) -> dict[str, np.ndarray]:
 
 
 def evaluate(tiles, label, group, train, test, classes, *, extent=None, seed=0) -> dict:
-  """Fits both baselines on the network's training images, scores them on its test set.
+  """`judge` of what `predict` says of the test part."""
+  common, found = predict(
+    tiles, label, train, test, len(classes), extent=extent, seed=seed
+  )
+  label, group = np.asarray(label)[test], np.asarray(group)[test]
+  return judge(found, label, group, common, classes, seed=seed)
+
+
+def predict(tiles, label, train, test, num_classes: int, *, extent=None, seed=0):
+  """Fits both baselines on the network's training images, and asks its test images.
 
   A balanced random forest on each feature: of forest, extra trees and logistic
   regression none was the strongest everywhere, and the forest was never far behind.
-  `train` and `test` index tiles (all N source images), label and group.
+  `train` and `test` index tiles (all N source images) and label.
 
   Returns:
-    mean_rgb and colour_histogram, each `{"images": score, "groups": score or None}`
-    (`scores.score`; per group by mean probability); chance: balanced_accuracy (1 / K),
-    majority_class (the commonest in training), accuracy (of always saying it).
+    (common, found): the commonest class in training; of mean_rgb and colour_histogram
+    the probabilities float64 [T, K] of the test images.
   """
-  label, group, train, test = map(np.asarray, (label, group, train, test))
+  label, train, test = map(np.asarray, (label, train, test))
   used = np.concatenate([train, test])
   extent = None if extent is None else np.asarray(extent)[used]
   features = colour_features((tiles[i] for i in used), extent)  # one tile at a time
-  result, fit, asked = {}, label[train], label[test]
+  found, fit = {}, label[train]
   for name, values in features.items():
     x, y = np.split(values, [len(train)])
-    probability = _forest(x, fit, y, len(classes), seed)  # [T, K]
-    images = score(asked, probability.argmax(-1), group[test], classes, seed=seed)
-    rows, _ = aggregate.groups_from_images(group[test], asked, probability)
+    found[name] = _forest(x, fit, y, num_classes, seed)
+  return int(np.bincount(fit, minlength=num_classes).argmax()), found
+
+
+def judge(found, label, group, common, classes, *, seed=0) -> dict:
+  """Scores of T test images, `label` int [T]; `common` an int, or one an image [T].
+
+  Returns:
+    of each baseline in `found` `{"images": score, "groups": score or None}`
+    (`scores.score`; per group by mean probability); chance: balanced_accuracy (1 / K),
+    majority_class (the commonest in training), accuracy (of always saying it).
+  """
+  result = {}
+  for name, probability in found.items():
+    images = score(label, probability.argmax(-1), group, classes, seed=seed)
+    rows, _ = aggregate.groups_from_images(group, label, probability)
     rows = rows and [rows[k] for k in ("label", "prediction", "group")]
     groups = rows and score(*rows, classes, seed=seed)
     result[name] = {"images": images, "groups": groups}
-  common = int(np.bincount(fit, minlength=len(classes)).argmax())
-  chance = {"balanced_accuracy": 1 / len(classes), "majority_class": classes[common]}
-  return result | {"chance": chance | {"accuracy": float(np.mean(asked == common))}}
+  majority = classes[int(np.bincount(np.atleast_1d(common)).argmax())]
+  chance = {"balanced_accuracy": 1 / len(classes), "majority_class": majority}
+  return result | {"chance": chance | {"accuracy": float(np.mean(label == common))}}
 
 
 def _forest(x, y, asked, num_classes: int, seed: int) -> np.ndarray:

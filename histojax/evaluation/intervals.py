@@ -1,57 +1,83 @@
-"""95 % intervals: percentile cluster bootstrap, whole groups drawn with replacement.
+"""95 % intervals of every score: cluster bootstrap, whole groups drawn and put back.
 
 Images of one slide or patient resemble each other, so it is the unit drawn (Field &
-Welsh, "Bootstrapping clustered data", 2007, doi 10.1111/j.1467-9868.2007.00593.x).
+Welsh, "Bootstrapping clustered data", 2007, doi 10.1111/j.1467-9868.2007.00593.x). The
+spread of the drawn scores becomes an interval in `wilson.clustered`.
 """
 
 import numpy as np
 
-from histojax.evaluation.confusion import PER_CLASS, SCALARS, metrics
+from histojax.evaluation.confusion import (
+  IMBALANCED,
+  PER_CLASS,
+  SCALARS,
+  by_group,
+  metrics,
+)
+from histojax.evaluation.wilson import clustered, few_groups, variance
 
-FEW_GROUPS = 40  # below this the percentile bootstrap is visibly too narrow
+EACH = (*PER_CLASS, *(f"class_{name}" for name in IMBALANCED))
+BOTTOM = {"mcc": -1.0, "kappa": -1.0}  # the least a score can be, where it is not 0
 _CHUNK = 500  # resamples held at once
 
 
 def bootstrap(label, prediction, group, num_classes, *, resamples=10_000, seed=0):
-  """Percentile intervals of every score of int [N] in 0..K-1, drawing `group` [N].
+  """Intervals of every score of int [N] in 0..K-1, drawing `group` [N].
 
-  Returns `{metric: (low, high)}` for SCALARS, `{metric: [(low, high)] * K}` for
-  PER_CLASS, and `groups`, `resamples`, `note` (of `few_groups`). One group alone has no
-  interval: NaN. A resample without any image of a class is left out of that class's.
-  A score of exactly 1 or 0 never varies under resampling; its other end is the exact
-  binomial one (Clopper & Pearson 1934) with the groups as trials.
+  Returns `{metric: (low, high)}` for SCALARS, `{metric: [(low, high)] * K}` for EACH,
+  and `groups`, `resamples`, `note` (of `few_groups`). One group alone has no interval:
+  NaN. A class's scores rest on the groups that hold it (its specificity on those that
+  hold others), and resamples without any of its images are left out; likewise for the
+  G-mean and its index, which are 0 where a class lacks.
   """
-  k = num_classes
   names, index = np.unique(np.asarray(group), return_inverse=True)
-  cell, groups = (index * k + label) * k + np.asarray(prediction), len(names)
-  matrices = np.bincount(cell, minlength=groups * k * k).reshape(-1, k, k)
-  result = {"groups": groups, "resamples": resamples, "note": few_groups(groups)}
-  if groups < 2:
-    nowhere = (float("nan"),) * 2
-    none = dict.fromkeys(SCALARS, nowhere) | dict.fromkeys(PER_CLASS, [nowhere] * k)
-    return none | result
+  matrices = by_group(label, prediction, index, num_classes)
+  groups, images = len(names), np.size(label)
   point = metrics(matrices.sum(0))
-  drawn = metrics(_resample(matrices, resamples, np.random.default_rng(seed)))
-  trials = (matrices.sum(-1) > 0).sum(0)  # [K] groups that hold the class
+  drawn = metrics(resample(matrices, resamples, np.random.default_rng(seed)))
+  result = {"groups": groups, "resamples": resamples, "note": few_groups(groups)}
+
+  present = drawn["support"] > 0  # [R, K]
+  whole = present[:, point["support"] > 0].all(-1)
   for name in SCALARS:
-    result[name] = _bounds(drawn[name], point[name], groups)
-  for name in PER_CLASS:
-    values = np.where(drawn["support"] > 0, drawn[name], np.nan)  # [R, K]
-    result[name] = list(map(_bounds, values.T, point[name], trials))
+    values = drawn[name]
+    if name in ("g_mean", "iba"):
+      values = np.where(whole, values, np.nan)
+    bottom = BOTTOM.get(name, 0.0)
+    bounds = clustered(point[name], variance(values), groups, images, bottom)
+    result[name] = tuple(map(float, bounds))
+  held = matrices.sum(-1)  # [G, K]
+  predicted = matrices.sum((0, 1))
+  if point["g_mean"] == 0 and groups > 1:
+    result |= _unrecognised(point, held)
+  others = held.sum(-1, keepdims=True) - held
+  rest = drawn["support"].sum(-1, keepdims=True) > drawn["support"]  # [R, K]
+  known = dict.fromkeys(PER_CLASS, present) | {"class_specificity": rest}
+  for name in EACH:
+    values = np.where(known.get(name, present & rest), drawn[name], np.nan)
+    here = others if name == "class_specificity" else held
+    count = predicted if name == "precision" else here.sum(0)
+    bounds = clustered(point[name], variance(values), (here > 0).sum(0), count)
+    result[name] = list(zip(*(b.tolist() for b in bounds), strict=True))
   return result
 
 
-def few_groups(groups: int, noun: str = "group") -> str | None:
-  """What to say beside an interval that rests on so few groups (slides, patients)."""
-  if groups < 2:
-    return f"No interval: all images belong to one {noun}."
-  text = f"The interval rests on {groups} {noun}s and is too narrow: with so few, a "
-  text += "percentile bootstrap called 95 % covers less (about 87 % at 15 groups, 92 % "
-  return f"{text}at 40)." if groups < FEW_GROUPS else None
+def _unrecognised(point, held) -> dict[str, tuple[float, float]]:
+  """Intervals of the G-mean and its index where a class was never recognised.
+
+  One image recognised would lift both far above 0. The upper end takes every other
+  class for perfect and this one's recall for the most that its groups may all miss.
+  """
+  missed = (point["recall"] == 0) & (point["support"] > 0)
+  if not missed.any():  # a class was predicted that does not occur: 0 by convention
+    return dict.fromkeys(("g_mean", "iba"), (float("nan"),) * 2)
+  unseen = 1 - 0.025 ** (1 / (held[:, missed] > 0).sum(0))
+  high = float(np.prod(unseen) ** (1 / (point["support"] > 0).sum()))
+  return {"g_mean": (0.0, high), "iba": (0.0, high**2)}
 
 
-def _resample(matrices: np.ndarray, resamples: int, rng) -> np.ndarray:
-  """Sums of the drawn groups' matrices, float64 [R, K, K].
+def resample(matrices: np.ndarray, resamples: int, rng) -> np.ndarray:
+  """Sums of the drawn groups' matrices [G, ...], float64 [R, ...].
 
   Groups with equal matrices are interchangeable. Where kinds are few (every image its
   own group), what is drawn is how many of each kind: the same distribution, sooner.
@@ -65,20 +91,14 @@ def _resample(matrices: np.ndarray, resamples: int, rng) -> np.ndarray:
     if few:
       times = rng.multinomial(groups, count / groups, size=size)  # [size, kinds]
     else:
-      drawn = rng.integers(0, groups, (size, groups), dtype=np.int32)
-      cell = drawn + groups * np.arange(size)[:, None]
-      times = np.bincount(cell.ravel(), minlength=size * groups).reshape(size, groups)
+      times = drawn_times(groups, size, rng)
     parts.append(times.astype(np.float64) @ rows)
   return np.concatenate(parts).reshape(resamples, *matrices.shape[1:])
 
 
-def _bounds(values: np.ndarray, point: float, trials: int) -> tuple[float, float]:
-  """The percentiles of the resampled values, widened where the point is 1 or 0."""
-  values = values[~np.isnan(values)]
-  if not values.size:
-    return float("nan"), float("nan")
-  low, high = np.quantile(values, (0.025, 0.975)).tolist()
-  unseen = 1 - 0.025 ** (1 / trials)  # the error rate that `trials` may all escape
-  if point == 1:
-    return min(low, 1 - unseen), high
-  return (low, max(high, unseen)) if point == 0 else (low, high)
+def drawn_times(groups: int, resamples: int, rng) -> np.ndarray:
+  """How often each group is drawn: int64 [R, G], rows of sum G."""
+  drawn = rng.integers(0, groups, (resamples, groups), dtype=np.int32)
+  cell = drawn + groups * np.arange(resamples)[:, None]
+  times = np.bincount(cell.ravel(), minlength=resamples * groups)
+  return times.reshape(resamples, groups)

@@ -11,6 +11,9 @@ The dict handed to `write` (keys marked * are required):
     model       name, attention, parameters
     selection   on ("validation", "test", "last"), text
     scores*     images*, views, groups: `scores.score` or None; groups_reason
+    scores_neighbours   as scores, of the votes of the `k` nearest training images; k
+    parts       of further parts by name, `scores.score`
+    folds       `folds.over`, where the scores are of all folds together
     baselines*  `baselines.evaluate`;  published  `published.find` or None
     assumptions [{key, value, why}];  training, environment {name: value};  config
 """

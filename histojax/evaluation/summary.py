@@ -1,17 +1,27 @@
 """The report's gist for the terminal: at most thirty lines of eighty columns."""
 
+import io
+
 from histojax.evaluation.confusion import PER_CLASS
 from histojax.evaluation.figures import short
-from histojax.evaluation.verdict import decimals, interval, levels, number, verdict
+from histojax.evaluation.verdict import (
+  BASELINES,
+  decimals,
+  interval,
+  levels,
+  number,
+  verdict,
+)
 
 _TONES = {"good": "bold green", "doubt": "bold yellow", "bad": "bold red"}
 _CLASSES = 9  # more would not fit; the page has them all
+_LINES = 30
 
 
 def summary(report: dict, page=None):
   """A rich renderable of a report (as in `report.write`): the headline, the baselines,
   scores and confusion matrix by class, and the path of report.html."""
-  from rich.console import Group
+  from rich.console import Console, Group
   from rich.padding import Padding
   from rich.text import Text
 
@@ -19,15 +29,69 @@ def summary(report: dict, page=None):
   first, comparison, *doubts = told["sentences"]
   parts = [Text(first, _TONES[told["tone"]]), Text(comparison)]
   parts += [Text(d, "yellow" if d.startswith("SYNTHETIC") else "red") for d in doubts]
-  parts += ["", _levels(report), "", _per_class(report["scores"]["images"])]
+  parts += ["", _levels(report)]
+  rest = ["", _per_class(report["scores"]["images"])]
   if page is not None:
-    parts += ["", Text(f"report  {page}", "bold", overflow="fold")]
-  return Group(*(Padding(p, (0, 0, 0, 1)) if p else "" for p in parts))
+    rest += ["", Text(f"report  {page}", "bold", overflow="fold")]
+
+  def shown(parts):
+    return Group(*(Padding(p, (0, 0, 0, 1)) if p else "" for p in parts))
+
+  def room():
+    screen = Console(width=80, file=io.StringIO())
+    return _LINES - len(screen.render_lines(shown(parts + rest)))
+
+  if report.get("folds"):
+    parts += _folds(report, room())
+  if report.get("published"):
+    told = ["", Text(_published(report), "dim")]
+    rest[0:0] = told  # what gives way to the others where lines are few
+    rest = rest if room() >= 0 else rest[len(told) :]
+  return shown(parts + rest)
+
+
+def _published(report: dict) -> str:
+  """The paper's accuracy and ours, each with its images and its split."""
+  paper, ours, split = report["published"], report["scores"]["images"], report["split"]
+  theirs = f"{paper['bound']} " if paper.get("bound") else ""
+  theirs += number(paper["accuracy"], 4)
+  if paper.get("accuracy_sd") is not None:
+    theirs += f" ± {number(paper['accuracy_sd'], 4)} over folds"
+  count = f"{paper['n']:,}" if paper["n"] else "an unknown number of"
+  kind = "SYNTHETIC images" if report["dataset"]["synthetic"] else "images"
+  return (
+    f"Published ({paper['model']}; {paper['data']}; {paper['split']}): accuracy"
+    f" {theirs} on {count} images. Ours: {number(ours['accuracy']['value'], 4)} on"
+    f" {ours['n']:,} {kind}, split {split['protocol']}."
+  )
+
+
+def _folds(report: dict, room: int) -> list:
+  """Every fold, their mean and deviation; without the folds where lines are few, and
+  nothing where the headline has to do."""
+  over, digits = report["folds"], decimals(report)
+  names = ("n", "balanced", "accuracy", "macro F1", "histogram", "mean RGB")
+  table = _table("fold", *names)
+
+  def add(name, n, scores):
+    cells = [
+      scores["network"][m] for m in ("balanced_accuracy", "accuracy", "macro_f1")
+    ]
+    cells += [scores[b]["balanced_accuracy"] for b in BASELINES.values()]
+    table.add_row(name, n, *(number(cell, digits) for cell in cells))
+
+  if room >= over["count"] + 4:
+    for row in over["rows"]:
+      add(str(row["fold"]), f"{row['n']:,}", row["scores"])
+  for name, key in (("mean", "mean"), ("standard deviation", "sd")):
+    add(name, "", over[key])
+  return ["", table] if room >= 4 else []
 
 
 def _levels(report: dict):
   """Balanced accuracy per level: network, then both baselines and chance."""
-  names = ("n", "network", "95 % CI", "histogram", "mean RGB", "chance")
+  near = ["k-NN"] if report.get("scores_neighbours") else []
+  names = ("n", "network", "95 % CI", *near, "histogram", "mean RGB", "chance")
   table, digits = _table("balanced accuracy", *names), decimals(report)
   chance = number(report["baselines"]["chance"]["balanced_accuracy"], digits)
   for title, blocks in levels(report):

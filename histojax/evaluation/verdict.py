@@ -22,6 +22,10 @@ def verdict(report: dict) -> dict:
   result = f"{headline} on {counted(images['n'], kind)}"
   if images["groups"] < images["n"]:
     result += f" from {counted(images['groups'], name)}"
+  if over := report.get("folds"):
+    mean, sd = (over[k]["network"]["balanced_accuracy"] for k in ("mean", "sd"))
+    result += f", each tested once in {over['count']} folds (their mean "
+    result += f"{number(mean, digits)}, standard deviation {number(sd, digits)})"
   beats, comparison = _against_baselines(report)
   doubts = {
     f"{counted(leaked, name)} on both sides of the split: the test images come from "
@@ -43,7 +47,7 @@ def _against_baselines(report: dict) -> tuple[bool | None, str]:
   """Whether the interval clears every baseline, and the sentence that says it."""
   (_, blocks), *_ = levels(report)
   score, digits = blocks.pop("network")["balanced_accuracy"], decimals(report)
-  colour = {k: block["balanced_accuracy"]["value"] for k, block in blocks.items()}
+  colour = {k: blocks[k]["balanced_accuracy"]["value"] for k in BASELINES.values()}
   best, chance = max(colour, key=colour.get), report["baselines"]["chance"]
   bar, chance = colour[best], chance["balanced_accuracy"]
   said = f"The {best} alone reaches {number(bar, digits)}, chance "
@@ -68,7 +72,9 @@ def levels(report: dict) -> list[tuple[str, dict]]:
       # the baselines see no rotation: beside the views stands their score on images
       key = "groups" if level == "groups" else "images"
       theirs = {name: base[which][key] for which, name in BASELINES.items()}
-      found.append((title, {"network": ours} | theirs))
+      near = report.get("scores_neighbours") or {}
+      near = {f"its {near['k']} neighbours": near[level]} if near.get(level) else {}
+      found.append((title, {"network": ours} | near | theirs))
   return found
 
 

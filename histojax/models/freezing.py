@@ -11,11 +11,13 @@ from typing import Any
 
 from histojax.errors import InputError, nearest
 
-NONE, BACKBONE = "none", "backbone"
+NONE, BACKBONE, ALL_BUT = "none", "backbone", "all but "
 
 
 def frozen_parts(freeze: str, parts: Sequence[str]) -> tuple[str, ...]:
-  """The parts that 'none', 'backbone' (all but the last) or 'stem|stage2' names.
+  """The parts that 'none', 'stem|stage2', 'all but stage5|head' or 'backbone' names.
+
+  'backbone' is all but the last, 'all but head'.
 
   Raises:
     InputError: an unknown part, or parts that are not the first of the network: a
@@ -28,15 +30,17 @@ def frozen_parts(freeze: str, parts: Sequence[str]) -> tuple[str, ...]:
   what = f"model.freeze={freeze!r}"
   if not isinstance(freeze, str):
     raise InputError(f"{what} is not a string such as 'stem|stage2'")
-  named = [part.strip() for part in freeze.split("|")]
+  named = [part.strip() for part in freeze.removeprefix(ALL_BUT).split("|")]
   for part in named:
     if part not in parts:
       raise InputError(
         f"{what}: unknown part {part!r}; {nearest(part, [NONE, BACKBONE, *parts])}"
       )
+  if freeze.startswith(ALL_BUT):
+    named = [part for part in parts if part not in named]
   first = tuple(part for part in parts[: len(set(named))])
   if set(named) != set(first):
-    upto = parts[: max(map(parts.index, named)) + 1]
+    upto = parts[: max(map(parts.index, named)) + 1][: len(parts) - 1]
     raise InputError(
       f"{what}: only the first parts of a network can be frozen; give"
       f" {'|'.join(upto)!r}, or a shorter beginning of it"

@@ -6,11 +6,13 @@ and further end points of its own. Its last layer is called `out`, the only one 
 shape knows the number of classes.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from histojax.errors import InputError
 from histojax.spec import parse
@@ -20,14 +22,17 @@ POOLED = 7  # the side of the map that VGG's first dense layer reads
 
 
 class Linear(nn.Module):
-  """One dense layer on `features`: K (C + 1) parameters."""
+  """Dropout and one dense layer on `features`: K (C + 1) parameters."""
 
   num_classes: int
+  dropout: float = 0.0
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
-    return Dense(self.num_classes, name="out")(ends["features"]), {}
+    drop = nn.Dropout(self.dropout, name="dropout1")
+    x = drop(ends["features"], deterministic=not train)
+    return Dense(self.num_classes, name="out")(x), {}
 
 
 class Mlp(nn.Module):
@@ -67,10 +72,71 @@ class FullyConnected(nn.Module):
     return Dense(self.num_classes, name="out")(x), {"hidden": x}
 
 
+class Dual(nn.Module):
+  """Dense, LeakyReLU, dense, ReLU, dense on `features`: DALAResNet50's.
+
+  hidden: widths of one or two layers; the last dense layer reads a LeakyReLU if one.
+  slope: of the LeakyReLU left of 0.
+  """
+
+  num_classes: int
+  hidden: tuple[int, ...] = (512, 256)
+  slope: float = 0.01
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    x = Dense(self.hidden[0], name="fc1")(ends["features"])
+    x = nn.leaky_relu(x, self.slope)
+    if len(self.hidden) == 2:
+      x = nn.relu(Dense(self.hidden[1], name="fc2")(x))
+    return Dense(self.num_classes, name="out")(x), {"hidden": x}
+
+
+class Fused(nn.Module):
+  """One dense layer on the means of several stages' maps, side by side."""
+
+  num_classes: int
+  stages: tuple[int, ...] = (3, 4, 5)
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    maps = [ends[f"stage{stage}"] for stage in self.stages]
+    x = jnp.concatenate([m.mean((1, 2), dtype=jnp.float32) for m in maps], axis=-1)
+    return Dense(self.num_classes, name="out")(x), {"hidden": x}
+
+
+class Multitask(nn.Module):
+  """Classes, an embedding of length 1 and a hash, on `features`.
+
+  Peng et al., MICCAI 2019 (bioRxiv 661454), which does not state the sizes. End points:
+  `embedding` [B, embedding] float32, and `hash` [B, bits] in (-1, 1), tanh of a dense
+  layer on it.
+  """
+
+  num_classes: int
+  embedding: int = 64
+  bits: int = 48
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, ends: Ends, *, train: bool) -> tuple[jax.Array, Ends]:
+    features = ends["features"]
+    logits = Dense(self.num_classes, name="out")(features)
+    x = Dense(self.embedding, name="embedding")(features)
+    x = x * lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
+    code = jnp.tanh(Dense(self.bits, name="hash")(x))
+    return logits, {"embedding": x, "hash": code}
+
+
 HEADS = {
   "linear": Linear,
   "mlp": Mlp,
   "fc": FullyConnected,
+  "dual": Dual,
+  "fused": Fused,
+  "multitask": Multitask,
 }
 
 
@@ -83,11 +149,14 @@ def create(spec: str, num_classes: int, dtype: Any) -> nn.Module:
   return HEADS[name](num_classes=num_classes, dtype=dtype, name="head", **kwargs)
 
 
-def check(spec: str) -> tuple[str, dict[str, Any]]:
+def check(spec: str, parts: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
   """(name, arguments) of a spec.
 
+  parts: of the network, such as 'stage3', where they are known: its maps.
+
   Raises:
-    InputError: an unknown head or argument, or a value no head can have.
+    InputError: an unknown head or argument, a value no head can have, or a map that
+      the network does not have.
   """
   stages = parse(spec, known=HEADS, what="model.head")
   if len(stages) != 1 or len(stages[0]) != 1:
@@ -97,8 +166,22 @@ def check(spec: str) -> tuple[str, dict[str, Any]]:
     raise InputError(f"model.head={spec!r}: {key} is not set here")
   if not 0 <= kwargs.get("dropout", 0) < 1:
     raise InputError(f"model.head={spec!r}: give a share, 0 <= dropout < 1")
-  if kwargs.get("hidden", 1) < 1:
-    raise InputError(f"model.head={spec!r}: hidden must be at least 1")
+  for key in {"hidden", "embedding", "bits"} & kwargs.keys():
+    widths = kwargs[key] if type(kwargs[key]) is tuple else (kwargs[key],)
+    if len(widths) not in (1, 2) or not all(type(n) is int and n > 0 for n in widths):
+      raise InputError(
+        f"model.head={spec!r}: {key} must be at least 1 (and of 'dual' one or two such"
+        " numbers: hidden=(512,))"
+      )
+  if name == "fused":
+    wanted = kwargs.get("stages", Fused.stages)
+    maps = [part for part in parts if part.startswith("stage")]
+    lacking = [n for n in wanted if type(n) is not int or f"stage{n}" not in maps]
+    if parts and (lacking or not wanted):
+      raise InputError(
+        f"model.head={spec!r}: this network has no map of stage {lacking or 'none'};"
+        f" it has {', '.join(maps) or 'a single map, for the head linear'}"
+      )
   return name, kwargs
 
 

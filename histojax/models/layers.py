@@ -28,6 +28,8 @@ class ConvNorm:
   module, under `conv<name>/kernel`, `norm<name>/scale` and `norm<name>/bias`; the
   running statistics are `norm<name>/mean` and `norm<name>/var` in `batch_stats`, the
   variance being the biased one of the batch (PyTorch keeps n / (n - 1) times that).
+  With `bias` there is a `conv<name>/bias` before the norm, which takes it out again in
+  training: only the running mean holds it, and a norm in inference mode lets it learn.
   """
 
   features: int
@@ -38,6 +40,7 @@ class ConvNorm:
   zero_init: bool = False  # of the norm's scale: a residual block starts as identity
   groups: int = 1
   dilation: int = 1
+  bias: bool = False  # of the convolution, before the norm
 
   def __call__(
     self,
@@ -66,7 +69,7 @@ class ConvNorm:
     of_mean = gate is not None and gate.spatial_mean_only
     norm = Norm(self.features, self.zero_init, name=f"norm{self.name}")
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
-    kernel = Kernel(shape, name=f"conv{self.name}")()
+    kernel, bias = Kernel(shape, self.bias, name=f"conv{self.name}")()
     x = x.astype(self.dtype)
     if self.kernel == 1 and self.strides > 1:
       x = x[:, :: self.strides, :: self.strides]
@@ -81,19 +84,20 @@ class ConvNorm:
         if train:
           mean_x, products = second_moments(x)
           mean_x = mean_x if mean_of_x is None else mean_of_x.mean((0, 1, 2))
-          a, _ = norm.from_batch(*conv_statistics(mean_x, products, kernel[0, 0]))
+          seen = conv_statistics(mean_x, products, kernel[0, 0])
+          a, _ = norm.from_batch(*seen, bias)
           kernel, c = fold(kernel, a, norm.bias, mean_x, self.dtype)
           c = c.reshape(-1)
         else:
           a, c = norm.from_running()
-          kernel = kernel * a
+          kernel, c = kernel * a, c if bias is None else c + bias * a
       y, a = self._conv(x, kernel), jnp.ones_like(a)
     else:
       y = widen(self._conv(x, kernel))
       with jax.named_scope(scope):
         mean_y, squares = moments(y, per_image=gate is not None)
         over_batch = mean_y if gate is None else mean_y.mean((0, 1, 2))
-        a, c = norm.from_batch(over_batch, squares - jnp.square(over_batch))
+        a, c = norm.from_batch(over_batch, squares - jnp.square(over_batch), bias)
 
     if gate is None:
       with jax.named_scope(scope):
@@ -143,14 +147,20 @@ class ConvNorm:
 
 
 class Kernel(nn.Module):
-  """The weights of a convolution, [k, k, C, F]; He et al. 2015, fan-out, normal."""
+  """A convolution's weights, [k, k, C, F]; He et al. 2015, fan-out, normal; its bias.
+
+  The bias is [F], from 0 on, or None where there is none.
+  """
 
   shape: tuple[int, int, int, int]
+  bias: bool = False
 
   @nn.compact
-  def __call__(self) -> jax.Array:
+  def __call__(self) -> tuple[jax.Array, jax.Array | None]:
     initializer = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-    return self.param("kernel", initializer, self.shape)
+    kernel = self.param("kernel", initializer, self.shape)
+    zeros = nn.initializers.zeros
+    return kernel, self.param("bias", zeros, self.shape[-1:]) if self.bias else None
 
 
 class Norm(nn.Module):
@@ -167,11 +177,17 @@ class Norm(nn.Module):
     self.mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
     self.var = self.variable("batch_stats", "var", jnp.ones, shape)
 
-  def from_batch(self, mean: jax.Array, variance: jax.Array) -> tuple:
-    """The batch's mean and variance, [C] -> (a, c); updates the running ones."""
+  def from_batch(
+    self, mean: jax.Array, variance: jax.Array, bias: jax.Array | None = None
+  ) -> tuple:
+    """The batch's mean and variance, [C] -> (a, c); updates the running ones.
+
+    bias: what the convolution has yet to add; to the running mean it is added.
+    """
     variance = jnp.maximum(variance, 0)  # a difference of rounded numbers
     if not self.is_initializing():
-      for running, value in ((self.mean, mean), (self.var, variance)):
+      seen = mean if bias is None else mean + bias
+      for running, value in ((self.mean, seen), (self.var, variance)):
         running.value = MOMENTUM * running.value + (1 - MOMENTUM) * value
     return scale_and_shift(mean, variance, self.scale, self.bias, EPS)
 

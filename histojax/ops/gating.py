@@ -4,9 +4,10 @@ u is y + c, y the output of a convolution and c a bias that is added where y is 
 For a channel gate p [B, 1, 1, C] made of the mean and the maximum of u over H and W, a
 spatial gate q [B, H, W, 1] made of the maximum and the mean over C of u p, and a
 residual r, z = relu(u p q + r): `highest` and `channel_pool` read u, `gated` reads u
-and r and writes z. What lies between is small, and left to autodiff. A maximum keeps
-the place of its first winner, as PyTorch does: its cotangent is then elementwise, and
-all that arrive at u are one pass.
+and r and writes z; `channel_mean` reads u for a q made of the mean alone. What lies
+between is small, and left to autodiff. A maximum keeps the place of its first winner,
+as PyTorch does: its cotangent is then elementwise, and all that arrive at u are one
+pass.
 
 Give the three of them the same `widen(u)`: cotangents are added in float32.
 """
@@ -94,6 +95,42 @@ def _pool_backward(dtype, saved, d):
 
 
 channel_pool.defvjp(_pool_forward, _pool_backward)
+
+
+def channel_mean(
+  y: jax.Array, c: jax.Array | None, p: jax.Array, dtype: DTypeLike
+) -> jax.Array:
+  """Mean over C of (y + c) p, [B, H, W, 1]; y [B, H, W, C], p [B, 1, 1, C].
+
+  y is float32 and exact in `dtype`, in which the backward pass keeps it.
+  """
+  c = jnp.zeros(y.shape[-1], y.dtype) if c is None else c
+  return _channel_mean(y, c, p, jnp.dtype(dtype))
+
+
+def channel_mean_plain(
+  y: jax.Array, c: jax.Array, p: jax.Array, dtype: DTypeLike
+) -> jax.Array:
+  """`channel_mean` by its definition."""
+  del dtype
+  return ((y + c) * p).mean(-1, keepdims=True)
+
+
+_channel_mean = jax.custom_vjp(channel_mean_plain, nondiff_argnums=(3,))
+
+
+def _channel_mean_forward(y, c, p, dtype):
+  return channel_mean_plain(y, c, p, dtype), (y.astype(dtype), c, p)
+
+
+def _channel_mean_backward(dtype, saved, d):
+  y, c, p = saved
+  d = d / y.shape[-1]
+  total, (weighed,) = d.sum((1, 2), keepdims=True), sums((d * y,), per_image=True)
+  return d * p, (total * p).sum((0, 1, 2)), weighed + c * total
+
+
+_channel_mean.defvjp(_channel_mean_forward, _channel_mean_backward)
 
 
 def gated(

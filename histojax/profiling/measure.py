@@ -39,8 +39,8 @@ class Bench:
     stored = experiment.storage(config.augment)
     tiles = tile_cache.prepare(self.dataset, *stored, config.data.on_error)
     self.stored_size = stored[0]
-    self.split = splits.make(tiles, config.split)
-    self.plan = experiment.make_plan(config, self.split.train)
+    self.split = splits.asked(tiles, config.split)[0]
+    self.plan = experiment.make_plan(config, self.split.train, tiles)
     self.engine = Engine(config, tiles)
     self.batch = config.batch_size
     self.seconds, self.compiling, self.stalls = {}, {}, []

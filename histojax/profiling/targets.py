@@ -146,6 +146,7 @@ def abstract_step(config, num_classes: int, mesh, side: int | None = None):
   from histojax.augment.rotation import stored_size
 
   model, tx, view = engine.parts(config, num_classes)
+  options = engine.objective(config)
   if side is None:
     angles = np.arange(config.augment.rotations) * (360.0 / config.augment.rotations)
     options = {"size": view.size, "canvas": view.canvas, "angles": angles}
@@ -166,10 +167,12 @@ def abstract_step(config, num_classes: int, mesh, side: int | None = None):
     "angle": part((config.batch_size,), jnp.float32),
     "learning_rate": array((), jnp.float32),
   }
-  start = functools.partial(steps.init, model=model, tx=tx, view=view)
+  ema = options["ema"]
+  start = functools.partial(steps.init, model=model, tx=tx, view=view, ema=ema)
   state = jax.eval_shape(start, jax.random.key(0))
   state = jax.tree.map(lambda x: array(x.shape, x.dtype), state)
-  return steps.compiled(model, tx, view, mesh, shape).train, (state, tiles, row)
+  program = steps.compiled(model, tx, view, mesh, shape, **options)
+  return program.train, (state, tiles, row)
 
 
 def count(config, name: str, num_classes: int = 1000, side: int | None = None):

@@ -1,9 +1,13 @@
 """The papers' own tables with their sources, and what an audit of them found."""
 
-from histojax.errors import InputError, nearest
-from histojax.published import liver
+import functools
 
-PAPERS = {"liver": liver.row}
+from histojax.errors import InputError, nearest
+from histojax.published import accuracies, liver
+
+PAPERS = {"liver": liver.row} | {
+  name: functools.partial(accuracies.row, name) for name in accuracies.PAPERS
+}
 
 
 def find(key: str) -> dict:
@@ -16,7 +20,7 @@ def find(key: str) -> dict:
 
 def check(key: str, classes) -> None:
   """InputError where the row 'paper/model' tells of other classes than these."""
-  told = [row["class"] for row in find(key)["per_class"]]
+  told = find(key)["classes"]
   if set(told) != set(classes):
     raise InputError(
       f"published={key!r} tells of {', '.join(told)}, but the images are of"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from histojax.attention import GATES
+from histojax.attention.efficient_channel import neighbours
 from histojax.errors import InputError
 
 CHANNELS = 32
@@ -15,11 +16,15 @@ CHANNELS = 32
 COUNTS = {
   "se": 2 * 32 * 32 // 16 + 32 // 16 + 32,
   "cbam": 2 * 32 * 32 // 16 + 32 // 16 + 32 + 2 * 7 * 7 + 2,
+  "eca": 3,
+  "sam": 2,
 }
 # The factor when every parameter is zero.
 AT_ZERO = {
   "se": 0.5,
   "cbam": 0.25,
+  "eca": 0.5,
+  "sam": 0.5,
 }
 
 every_gate = pytest.mark.parametrize("name", GATES)
@@ -127,12 +132,24 @@ def test_a_gate_that_says_so_sees_only_the_spatial_mean(name):
   )
 
 
+@every_gate
+def test_a_gate_that_says_so_sees_only_the_mean_over_channels(name):
+  apply, variables, x = make(name)
+  told = getattr(GATES[name], "channel_mean_only", False)
+  mean = x.mean(-1, keepdims=True)
+  got = apply(variables, jnp.broadcast_to(mean, x.shape))
+  assert np.allclose(got, apply(variables, x), rtol=1e-5) == told
+  if told:
+    np.testing.assert_allclose(apply(variables, mean), got, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
   ("name", "kwargs", "says"),
   [
     ("se", {"ratio": 0}, "at least 1"),
     ("cbam", {"ratio": 0}, "at least 1"),
     ("cbam", {"kernel": 4}, "kernel odd"),
+    ("sam", {"gate": "sigmod"}, "did you mean 'sigmoid'"),
   ],
 )
 def test_bad_arguments_get_one_sentence(name, kwargs, says):
@@ -153,3 +170,30 @@ def test_cbam_starts_at_one_half_in_space_and_learns_its_norm():
   still, moving = before["var"][0], after["var"][0]
   assert 0.99 < float(moving / still) < 1.2 and moving != still
   assert variables["params"]["spatial"]["norm"]["scale"] == 0
+
+
+def test_the_literal_spatial_gate_is_not_bounded_and_starts_as_identity():
+  x, gate = 100 * make("sam")[2], GATES["sam"](gate="none")
+  variables = gate.init(jax.random.key(0), x, train=False)
+  np.testing.assert_array_equal(gate.apply(variables, x, train=False), 1)
+  m, b = jnp.full((1, 1), 2.0), jnp.full(1, 3.0)
+  variables = {"params": {"conv": {"kernel": m, "bias": b}}}
+  got = gate.apply(variables, x, train=False)
+  np.testing.assert_allclose(got, 2 * x.mean(-1, keepdims=True) + 3, rtol=1e-4)
+  assert float(got.min()) < 0 and float(got.max()) > 1
+
+
+def test_the_spatial_gate_starts_at_the_sigmoid_of_the_mean():
+  x, gate = make("sam")[2], GATES["sam"]()
+  variables = gate.init(jax.random.key(0), x, train=False)
+  want = jax.nn.sigmoid(x.mean(-1, keepdims=True))
+  np.testing.assert_allclose(gate.apply(variables, x, train=False), want, rtol=1e-5)
+
+
+def test_each_channel_is_told_by_its_neighbours():
+  sizes = {32: 3, 64: 3, 128: 5, 256: 5, 512: 5, 1024: 5, 2048: 7}
+  assert {channels: neighbours(channels) for channels in sizes} == sizes
+  apply, variables, x = make("eca")
+  one = jnp.zeros_like(x).at[..., 10].set(1.0)
+  g = apply(variables, one)[0, 0, 0]
+  assert [i for i in range(CHANNELS) if g[i] != 0.5] == [9, 10, 11]

@@ -54,6 +54,19 @@ def test_equals_the_equations_and_records_its_choice(stride, branches):
   np.testing.assert_allclose(gate.sum(-2), 1, rtol=1e-6)
 
 
+def test_each_branch_reads_its_share_of_the_channels():
+  apply, split, x = make(split=True, groups=1)
+  kernels = [split["params"][f"conv_branch{m}"]["kernel"] for m in (1, 2)]
+  assert [k.shape for k in kernels] == [(3, 3, 4, 8)] * 2
+  # the same as one that reads all channels, with zeros for the other branch's
+  zeros = jnp.zeros_like(kernels[0])
+  params = dict(split["params"])
+  for m, pair in (1, (kernels[0], zeros)), (2, (zeros, kernels[1])):
+    params[f"conv_branch{m}"] = {"kernel": jnp.concatenate(pair, axis=2)}
+  want = make(groups=1)[0]({**split, "params": params}, x, strides=1)
+  np.testing.assert_allclose(apply(split, x, strides=1), want, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("channels", "width"), [(64, 8), (256, 16)])
 def test_parameter_count(channels, width):
   apply, variables, _ = make((1, 2, 2, channels), smallest=8)
@@ -72,7 +85,12 @@ def test_bfloat16_is_near_float32():
 
 @pytest.mark.parametrize(
   ("kwargs", "says"),
-  [({"groups": 3}, "cannot be split into 3 groups"), ({"branches": 0}, "at least 1")],
+  [
+    ({"groups": 3}, "cannot be split into 3 groups"),
+    ({"branches": 0}, "at least 1"),
+    ({"branches": 3, "split": True}, "cannot be split among 3 branches"),
+    ({"groups": 8, "split": True}, "cannot be split among 2 branches of 8 groups"),
+  ],
 )
 def test_bad_arguments_get_one_sentence(kwargs, says):
   with pytest.raises(InputError, match=says):

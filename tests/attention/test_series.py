@@ -1,5 +1,8 @@
 """Gates one after the other."""
 
+import math
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,8 +10,9 @@ import numpy as np
 import pytest
 
 from histojax.attention import GATES, mixer_and_gates
-from histojax.attention.series import Series
+from histojax.attention.series import Series, labelled
 from histojax.errors import InputError
+from histojax.spec import parse
 
 TERMS = (("se", {"ratio": 4}), ("se", {"ratio": 2}))
 
@@ -53,6 +57,58 @@ def test_sees_only_the_mean_where_all_its_gates_do(monkeypatch):
   x = jnp.ones((1, 2, 2, 16))
   both = Series((("se", {}), ("whole", {})), False)
   assert both.apply(both.init(jax.random.key(0), x), x).shape == x.shape
+
+
+WHOLE = ["sam", "se+sam(gate=none)+se", "sam+cbam", "eca+sam+sam"]
+
+
+@pytest.mark.parametrize("spec", WHOLE)
+def test_what_is_known_changes_nothing(spec):
+  """The factors and all gradients are those of gates applied one by one."""
+  (terms,) = parse(spec, known=GATES, what="attention")
+  with jax.enable_x64(True):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, 3, 4, 16)))
+    bias = jnp.asarray(rng.normal(size=16))
+    series = Series(terms, train=False)
+    shapes = jax.eval_shape(lambda: series.init(jax.random.key(1), x))
+    variables = jax.tree.map(
+      lambda leaf: jnp.asarray(rng.uniform(0.1, 0.9, leaf.shape)), shapes
+    )
+    d = jnp.asarray(rng.normal(size=x.shape))
+
+    def fused(params, x, bias, known):
+      u = x + bias
+      told = {"bias": bias, "mean": u.mean((1, 2), keepdims=True)}
+      told["dtype"] = jnp.dtype("float64")
+      factors = series.apply(
+        {**variables, "params": params},
+        *((x,) if known else (u,)),
+        **(told if known else {}),
+        method="factors",
+      )
+      return (u * math.prod(factors) * d).sum()
+
+    def one_by_one(params, x, bias):
+      u = x + bias
+      for position, (name, kwargs) in enumerate(terms):
+        label = labelled(terms, position)
+        own = {"params": params[label]}
+        if label in variables.get("batch_stats", {}):
+          own["batch_stats"] = variables["batch_stats"][label]
+        g = GATES[name](**kwargs).apply(own, u, train=False)
+        u = u * (math.prod(g) if isinstance(g, tuple) else g)
+      return (u * d).sum()
+
+    @jax.jit
+    def three(*given):
+      fs = one_by_one, partial(fused, known=False), partial(fused, known=True)
+      return [jax.value_and_grad(f, (0, 1, 2))(*given) for f in fs]
+
+    want, *both = map(jax.tree.leaves, three(variables["params"], x, bias))
+  for got in both:
+    for a, b in zip(got, want, strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
 def test_a_mixer_comes_first_and_once():

@@ -1,4 +1,4 @@
-"""The geometry: eq. (1), the three canvases, and how large an image is stored."""
+"""The geometry: eq. (1), the four canvases, and how large an image is stored."""
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,8 @@ def shape_of(height, width, angle, canvas):
     return width * sin + height * cos, width * cos + height * sin
   if canvas == "same":
     return height, width
+  if canvas == "stretch":
+    return np.hypot(width * sin, height * cos), np.hypot(width * cos, height * sin)
   return (min(height, width) / np.sqrt(2),) * 2
 
 
@@ -48,7 +50,7 @@ def ours(angle, height, width, size, canvas):
   return np.asarray(matrix[0], np.float64), np.asarray(shape[0], np.float64)
 
 
-@pytest.mark.parametrize("canvas", rotation.CANVASES)
+@pytest.mark.parametrize("canvas", ["expand", "same", "inscribed"])
 @pytest.mark.parametrize("height, width", [(287, 343), (224, 224)])
 def test_matrix_is_equation_1_then_resize(canvas, height, width):
   size = 224
@@ -65,6 +67,23 @@ def test_matrix_is_equation_1_then_resize(canvas, height, width):
     np.testing.assert_allclose(shape, (canvas_height, canvas_width), rtol=2e-7)
     actual = np.c_[pixels - centre, np.ones(len(pixels))] @ matrix.T
     np.testing.assert_allclose(actual, expected, atol=3e-5, err_msg=str(angle))
+
+
+def test_stretch_is_a_resize_then_equation_1_in_the_square():
+  height, width, size = 460, 700, 224
+  pixels = np.array([[i, j] for i in (0, 50, 223) for j in (0, 111, 223)], float)
+  for angle in ANGLES:
+    product, _ = equation_1(angle, size, size, "same")
+    square = (np.c_[pixels, np.ones(len(pixels))] @ np.linalg.inv(product))[:, :2]
+    expected = (square + 0.5) * np.array([width, height]) / size - 0.5
+    matrix, shape = ours(angle, height, width, size, "stretch")
+    actual = np.c_[pixels - (size - 1) / 2, np.ones(len(pixels))] @ matrix.T
+    np.testing.assert_allclose(actual, expected, atol=1e-4, err_msg=str(angle))
+    turned = height, width
+    if angle % 180 == 90:
+      turned = width, height
+    if angle % 90 == 0:
+      np.testing.assert_array_equal(shape, turned)
 
 
 def test_canvas_sizes_of_the_liver_images():

@@ -106,7 +106,7 @@ def measure(count: int) -> dict:
   found["opened"], open_seconds = peak.look(), time.perf_counter() - began
   split = splits.make(data, config.split)
   json.dumps(splits.record(data, split))
-  plan = experiment.make_plan(config, split.train)
+  plan = experiment.make_plan(config, split.train, data)
   engine = Engine(config, data)
   batches = engine.batches(plan)
   jax.block_until_ready(next(batches))

@@ -4,9 +4,12 @@ import shutil
 import types
 import zipfile
 
+import numpy as np
 import pytest
+from ml_collections import config_dict
+from PIL import Image
 
-from histojax.data import catalogue, nct_crc, tiles
+from histojax.data import catalogue, nct_crc, splits, tiles
 from histojax.errors import InputError
 
 
@@ -53,7 +56,7 @@ def test_a_zip_of_it_is_the_same_images(cache, real, tmp_path):
   )
   assert one.digest.tolist() == other.digest.tolist()
   assert one.image_id.tolist() == other.image_id.tolist()
-  assert "not 035777cf327776a71a05c95da6d6325f: this is not the" in archive.notes[1]
+  assert "not 6fd702d11df6292bc054397ae038a464: this is not the" in archive.notes[1]
 
 
 def test_train_and_test_parts(cache, real, tmp_path):
@@ -67,6 +70,41 @@ def test_train_and_test_parts(cache, real, tmp_path):
   assert copies[2].startswith(
     "35 images of CRC-VAL-HE-7K are copies, not the published"
   )
+
+
+def test_the_hold_out_is_cut_from_the_100k_and_crc_val_only_tests(cache, made):
+  """Three columns: train and validation of the 100K, test of CRC-VAL-HE-7K."""
+  rng = np.random.default_rng(0)
+  for name in nct_crc.CLASSES:
+    (made.parent / "test" / name).mkdir(parents=True)
+    for i in range(10):
+      letters = "ABCDEFGHIJ"[i] * 8
+      for folder, stem in (("set", letters), ("test", f"TCGA-{letters}")):
+        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(made.parent / folder / name / f"{name}-{stem}.tif")
+  dataset = find(made, made.parent / "test")
+  found = tiles.prepare(dataset, lambda h, w: (h, w), "full")
+  config = config_dict.ConfigDict(
+    {"protocol": "predefined", "seed": 0, "validation_fraction": 0.1}
+  )
+  parts = splits.make(found, config).parts()
+  assert {k: len(rows) for k, rows in parts.items()} == {
+    "train": 81, "validation": 9, "test": 90
+  }  # fmt: skip
+  for part, rows in parts.items():
+    of_test = ["TCGA" in name for name in found.image_id[rows]]
+    assert all(of_test) if part == "test" else not any(of_test)
+    assert len(set(found.label[rows])) == 9
+  with pytest.raises(InputError, match="is of CRC-VAL-HE-7K, which only tests where"):
+    find(made.parent / "test", made)
+
+
+def test_the_unnormalised_variant_is_known_by_its_name(made, tmp_path):
+  shutil.copytree(made, tmp_path / "NCT-CRC-HE-100K-NONORM")
+  notes = find(tmp_path / "NCT-CRC-HE-100K-NONORM").notes
+  assert notes[0].startswith("NCT-CRC-HE-100K-NONORM is here in part: 9 of 100,000")
+  assert notes[1].startswith("NCT-CRC-HE-100K-NONORM keeps the colours of the scanner")
+  assert not any("NONORM" in note for note in find(made).notes)
 
 
 @pytest.fixture

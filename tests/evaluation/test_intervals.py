@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from histojax.evaluation import intervals
-from histojax.evaluation.confusion import PER_CLASS, SCALARS, confusion_matrix, metrics
+from histojax.evaluation.confusion import SCALARS, confusion_matrix, metrics
 
 
 def predictions(groups, per_group, k=3, seed=0):
@@ -19,22 +19,35 @@ def predictions(groups, per_group, k=3, seed=0):
   return label, np.where(right, label, rng.integers(0, k, len(group))), group
 
 
-def test_equals_a_plain_loop_over_groups():
+def test_drawn_scores_equal_a_plain_loop_over_groups():
   label, prediction, group = predictions(20, 6)
-  ours = intervals.bootstrap(label, prediction, group, 3)
+  own = intervals.by_group(label, prediction, group, 3)
+  ours = metrics(intervals.resample(own, 10_000, np.random.default_rng(0)))
   rng = np.random.default_rng(1)
   rows = [np.flatnonzero(group == g) for g in range(20)]
   draws = []
   for _ in range(3000):
     drawn = np.concatenate([rows[g] for g in rng.integers(0, 20, 20)])
     draws.append(metrics(confusion_matrix(label[drawn], prediction[drawn], 3)))
-  for name in SCALARS:
-    expected = np.quantile([d[name] for d in draws], (0.025, 0.975))
+  for name in (*SCALARS, *intervals.EACH):
+    theirs = np.array([d[name] for d in draws])
     # two bootstraps of one sample differ by Monte-Carlo error alone
-    np.testing.assert_allclose(ours[name], expected, atol=0.015, err_msg=name)
-  for name in PER_CLASS:
-    expected = np.quantile([d[name] for d in draws], (0.025, 0.975), axis=0).T
-    np.testing.assert_allclose(ours[name], expected, atol=0.02, err_msg=name)
+    for share in (0.025, 0.5, 0.975):
+      pair = (np.quantile(x, share, axis=0) for x in (ours[name], theirs))
+      np.testing.assert_allclose(*pair, atol=0.025, err_msg=name)
+    np.testing.assert_allclose(ours[name].std(0), theirs.std(0), rtol=0.06)
+
+
+def test_few_kinds_of_groups_are_drawn_alike():
+  """One image a group leaves few kinds, drawn another way: the same distribution."""
+  label, prediction, _ = predictions(300, 1)
+  own = intervals.by_group(label, prediction, np.arange(300), 3)
+  kinds = intervals.resample(own, 20_000, np.random.default_rng(0))
+  times = intervals.drawn_times(300, 20_000, np.random.default_rng(1))
+  assert (times.sum(-1) == 300).all()
+  plain = (times @ own.reshape(300, 9)).reshape(-1, 3, 3)
+  np.testing.assert_allclose(kinds.mean(0), plain.mean(0), atol=0.3)
+  np.testing.assert_allclose(kinds.std(0), plain.std(0), rtol=0.04)
 
 
 def test_single_images_give_the_binomial_quantiles():
@@ -62,9 +75,40 @@ def test_the_seed_decides():
 
 
 def test_says_when_groups_are_few():
-  assert "15 slides" in intervals.few_groups(15, "slide")
   assert intervals.bootstrap(*predictions(15, 2), 3)["note"]
-  assert intervals.bootstrap(*predictions(40, 2), 3)["note"] is None
+  assert intervals.bootstrap(*predictions(60, 2), 3)["note"] is None
+
+
+def test_every_score_lies_in_its_interval():
+  for seed in range(8):
+    label, prediction, group = predictions(9, 4, seed=seed)
+    found = intervals.bootstrap(label, prediction, group, 3, resamples=500)
+    point = metrics(confusion_matrix(label, prediction, 3))
+    for name in (*SCALARS, *intervals.EACH):
+      low, high = np.array(found[name]).T
+      assert (low <= point[name]).all() and (point[name] <= high).all(), name
+      assert (low >= intervals.BOTTOM.get(name, 0)).all() and (high <= 1).all()
+
+
+def test_classes_of_few_groups_have_wider_intervals():
+  """A class that stands in three groups is known from three."""
+  group = np.repeat(np.arange(33), 4)
+  label = (group < 3).astype(int)
+  prediction = np.where(np.arange(len(group)) % 4 == group % 3, 1 - label, label)
+  found = intervals.bootstrap(label, prediction, group, 2)
+  many, few = (high - low for low, high in found["recall"])
+  assert few > 2 * many
+  assert found["class_specificity"][0] == found["recall"][1]
+
+
+def test_draws_without_a_class_do_not_count_against_the_g_mean():
+  """One rare group of three: a third of the draws lack it, and their G-mean is 0."""
+  group = np.repeat(np.arange(12), 6)
+  label = (group == 0).astype(int)
+  wrong = np.arange(len(group)) % 6 == 0
+  prediction = np.where(wrong, 1 - label, label)
+  found = intervals.bootstrap(label, prediction, group, 2)
+  assert found["g_mean"][1] - found["g_mean"][0] < 0.35
 
 
 def test_one_group_has_no_interval():
@@ -97,3 +141,16 @@ def test_ten_thousand_resamples_of_ten_thousand_take_seconds(per_group):
   start = time.perf_counter()
   intervals.bootstrap(*data, 5)
   assert time.perf_counter() - start < 2
+
+
+def test_a_class_never_recognised_leaves_the_g_mean_open():
+  group = np.repeat(np.arange(15), 4)
+  label = group % 3
+  prediction = np.where(label == 2, 0, label)
+  found = intervals.bootstrap(label, prediction, group, 3)
+  recall = stats.beta.ppf(0.975, 1, 5)  # Clopper & Pearson for 0 of 5 groups
+  np.testing.assert_allclose(found["g_mean"], (0, recall ** (1 / 3)), atol=1e-12)
+  np.testing.assert_allclose(found["iba"], (0, recall ** (2 / 3)), atol=1e-12)
+  assert abs(found["recall"][2][1] - recall) < 1e-12
+  absent = intervals.bootstrap(np.zeros(8, int), np.arange(8) % 2, np.arange(8), 2)
+  assert np.isnan(absent["g_mean"]).all()

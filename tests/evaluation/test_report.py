@@ -246,8 +246,8 @@ def test_published_row_stands_apart(tmp_path):
   text = report.write(tmp_path, example(), {}).read_text()
   box = text.split('class="published"')[1].split("</section>")[0]
   assert "private images, different data: not comparable" in box
-  assert "0.953" in box and "both sides" in box and liver.DOI in box
-  assert "0.953" not in text.replace(box, "")
+  assert "0.9527" in box and "both sides" in box and liver.DOI in box
+  assert "0.9527" not in text.replace(box, "")
   bare = written(tmp_path, example(published=None))
   assert "not comparable" not in "".join(bare.text)
 

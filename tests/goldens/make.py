@@ -2,7 +2,8 @@
 
     python tests/goldens/make.py
 
-models.npz: logits of each case, eval and train mode; gates.npz: a map times each gate.
+models.npz: logits of each case, eval and train mode; blocks.npz: what each attention
+block makes of a map.
 Weights and images are not stored: both sides draw them from randomised.py.
 """
 
@@ -18,11 +19,14 @@ sys.path.insert(0, str(HERE))
 import cases  # noqa: E402
 import randomised  # noqa: E402
 import torch_models  # noqa: E402
+import torch_residual  # noqa: E402
 from timm.layers import SEModule  # noqa: E402
 
-GATES = {
+BLOCKS = {
   "se": lambda channels: SEModule(channels, rd_channels=channels // 16),
   "cbam": torch_models.CBAM,
+  **torch_residual.GATES,
+  **torch_residual.TRANSFORMS,
 }
 
 
@@ -39,18 +43,18 @@ def models() -> dict[str, np.ndarray]:
   return arrays
 
 
-def gates() -> dict[str, np.ndarray]:
+def blocks() -> dict[str, np.ndarray]:
   arrays = {}
-  for name, build in GATES.items():
-    module = build(cases.GATE_CHANNELS)
+  for name in cases.BLOCKS:
+    module = BLOCKS[name](cases.BLOCK_CHANNELS)
     torch_models.load(module, randomised.state(torch_models.shapes(module)))
-    x = torch.from_numpy(cases.gate_input()).permute(0, 3, 1, 2)
+    x = torch.from_numpy(cases.block_input()).permute(0, 3, 1, 2)
     with torch.inference_mode():
-      scaled = module.eval()(x)
-    arrays[name] = scaled.permute(0, 2, 3, 1).numpy()
+      y = module.eval()(x)
+    arrays[name] = y.permute(0, 2, 3, 1).numpy()
   return arrays
 
 
 if __name__ == "__main__":
   np.savez_compressed(HERE / "models.npz", **models())
-  np.savez_compressed(HERE / "gates.npz", **gates())
+  np.savez_compressed(HERE / "blocks.npz", **blocks())

@@ -3,6 +3,7 @@
 If a change here was meant, run tests/goldens/make.py beside PyTorch and timm.
 """
 
+import copy
 import functools
 import pathlib
 
@@ -14,8 +15,9 @@ import pytest
 import randomised
 
 from histojax import models
-from histojax.attention import GATES
+from histojax.attention import GATES, TRANSFORMS
 from histojax.models.pretrained import from_torch, torch_shapes
+from histojax.spec import parse
 
 HERE = pathlib.Path(__file__).parent
 
@@ -32,8 +34,10 @@ def golden(file: str) -> dict[str, np.ndarray]:
 
 
 def test_no_row_is_forgotten():
-  assert {case.model for case in cases.MODELS} == set(models.MODELS)
-  assert set(golden("gates.npz")) == set(GATES)
+  assert {case.model for case in (*cases.MODELS, *cases.FULL)} == set(models.MODELS)
+  named = {spec.split("(")[0] for spec in cases.BLOCKS}
+  assert named == {*GATES, *TRANSFORMS}
+  assert set(golden("blocks.npz")) == set(cases.BLOCKS), "run tests/goldens/make.py"
   stored = {key.split("/")[0] for key in golden("models.npz")}
   assert stored == {case.name for case in cases.STORED}, "run tests/goldens/make.py"
 
@@ -60,34 +64,39 @@ def test_model(case):
     assert difference(got[mode], want) < {"eval": 1e-4, "train": 3e-4}[mode], mode
 
   # Negative control: the comparison would see the blocks' attention being wrong.
-  if case.attention != "none":
-    randomised.scramble(variables["params"])
-    scrambled = logits(variables)
+  for block in case.blocks:
+    params = copy.deepcopy(variables["params"])
+    randomised.scramble(params, block)
+    scrambled = logits({**variables, "params": params})
     for mode in ("eval", "train"):
       want = golden("models.npz")[f"{case.name}/{mode}"]
-      assert difference(scrambled[mode], want) > 1e-2, mode
+      assert difference(scrambled[mode], want) > 1e-2, (block, mode)
 
 
-@pytest.mark.parametrize("name", GATES)
-def test_gate(name):
-  x = jnp.asarray(cases.gate_input())
-  gate = GATES[name]()
-  shapes = jax.eval_shape(lambda: gate.init(jax.random.key(0), x, train=False))
+@pytest.mark.parametrize("spec", cases.BLOCKS)
+def test_block(spec):
+  ((name, kwargs),) = parse(spec, known={**GATES, **TRANSFORMS}, what="spec")[0]
+  x, gates = jnp.asarray(cases.block_input()), name in GATES
+  block = (GATES if gates else TRANSFORMS)[name](**kwargs)
+  shapes = jax.eval_shape(lambda: block.init(jax.random.key(0), x, train=False))
 
-  def in_a_block(variables):
-    return {
-      kind: {"stage2_block1": {"attention": {name: tree}}}
-      for kind, tree in variables.items()
-    }
+  def in_a_model(variables):
+    inner = {"stage2_block1": {"attention": {name: variables}}}
+    return inner if gates else {"stage2_end": {name: variables}}
 
   # Drawn under the names of the block alone, as its counterpart knows no other.
-  prefix = f"layer1.0.{name}."
+  prefix = (
+    f"layer1.0.{'se' if name == 'eca' else name}." if gates else f"layer1_end.{name}."
+  )
   model = models.create("resnet_tiny", num_classes=3)
-  wanted = torch_shapes(model, in_a_block(shapes))
-  state = randomised.state({k.removeprefix(prefix): s for k, s in wanted.items()})
-  state = {prefix + key: array for key, array in state.items()}
-  found = from_torch(model, state, in_a_block(shapes))
-  variables = {k: v["stage2_block1"]["attention"][name] for k, v in found.items()}
-  g = gate.apply(variables, x, train=False)
-  g = g[0] * g[1] if isinstance(g, tuple) else g  # of channels and of places
-  assert difference(x * g, golden("gates.npz")[name]) < 1e-5
+  wanted = {kind: in_a_model(tree) for kind, tree in shapes.items()}
+  named = torch_shapes(model, wanted)
+  state = randomised.state({k.removeprefix(prefix): s for k, s in named.items()})
+  found = from_torch(model, {prefix + k: array for k, array in state.items()}, wanted)
+  variables = {}
+  for kind, (tree,) in ((kind, tree.values()) for kind, tree in found.items()):
+    variables[kind] = tree["attention"][name] if gates else tree[name]
+  y = block.apply(variables, x, train=False)
+  if gates:
+    y = x * (y[0] * y[1] if isinstance(y, tuple) else y)  # of channels and of places
+  assert difference(y, golden("blocks.npz")[spec]) < 1e-5

@@ -3,6 +3,8 @@
 In float64: a norm over four images, as SK's, would blow float32's rounding up.
 """
 
+import copy
+
 import cases
 import jax
 import jax.numpy as jnp
@@ -65,6 +67,7 @@ def test_logits_and_statistics(case, oracle):
   assert difference(got_eval, oracle.logits(module, images, train=False)) < 1e-6
   assert difference(got_train, oracle.logits(module, images, train=True)) < 1e-6
 
+  samples = oracle.samples(module, images)
   state = {name: value.numpy() for name, value in module.state_dict().items()}
   for path, name in torch_names(model, stats).items():
     got = stats
@@ -72,34 +75,28 @@ def test_logits_and_statistics(case, oracle):
       got = got[key]
     if name.endswith("running_var"):
       # PyTorch keeps the unbiased variance, n / (n - 1) of ours.
-      n = _samples(case, name)
+      n = samples[name]
       kept = (0.99 if "SpatialGate" in name else 0.9) * weights[name]
       got = kept + (got - kept) * n / (n - 1)
     assert difference(got, state[name]) < 1e-6, name
 
-  if case.attention != "none":
-    randomised.scramble(variables["params"])
-    oracle.load(module, weights)
-    want = oracle.logits(module, images, train=False)
-    assert difference(run(variables)[0], want) > 1e-2
+  oracle.load(module, weights)
+  want = oracle.logits(module, images, train=False)
+  for block in case.blocks:
+    params = copy.deepcopy(variables["params"])
+    randomised.scramble(params, block)
+    assert difference(run({**variables, "params": params})[0], want) > 1e-2, block
 
 
-def _samples(case, name: str) -> int:
-  """How many values of each channel the norm of that name sees."""
-  if ".attn." in name:
-    return case.batch
-  halvings = 1
-  if name.startswith("layer"):
-    stage, block, layer = name.removeprefix("layer").split(".")[:3]
-    halvings += int(stage)
-    v1 = case.kwargs.get("stride_in_1x1", False)
-    if stage > "1" and block == "0" and layer in ("bn1", "conv1") and not v1:
-      halvings -= 1
-  side = -(-case.size // 2**halvings)
-  return case.batch * side * side
-
-
-@pytest.mark.parametrize("name", ["resnet_tiny", "cbam_tiny", "sk_small", "vgg16"])
+@pytest.mark.parametrize(
+  "name",
+  [
+    *("resnet_tiny", "cbam_tiny", "sk_small", "vgg16"),
+    *("basic_tiny", "senet_tiny", "skresnet_tiny"),
+    *("se_sam_dnl_tiny", "literal_tiny", "light_tiny"),
+    *("vgg16_bn", "vgg16_inception", "densenet", "vit", "dinov2", "swin"),
+  ],
+)
 def test_gradients(name, oracle):
   """Of a cross entropy in train mode, every parameter."""
   import torch
@@ -111,7 +108,8 @@ def test_gradients(name, oracle):
   oracle.load(module, weights)
   output = module(torch.from_numpy(images).permute(0, 3, 1, 2))
   torch.nn.functional.cross_entropy(output, torch.from_numpy(labels)).backward()
-  named = dict(module.named_parameters())
+  known = getattr(module, "timm_name", lambda name: name)
+  named = {known(name): value for name, value in module.named_parameters()}
 
   @jax.jit
   def gradient(params):
@@ -131,4 +129,7 @@ def test_gradients(name, oracle):
   for (path, a), b in zip(
     jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(wanted), strict=True
   ):
-    assert difference(a, b) < 1e-6, path
+    # A bias before a norm has no gradient; PyTorch's is what rounding leaves of it.
+    none = max(np.abs(a).max(), np.abs(b).max()) < 1e-12
+    # The head is float32 in a network of float64: so are logits of up to 30 here.
+    assert none or difference(a, b) < 1e-5, path

@@ -13,6 +13,8 @@ for _operator in ("nms", "qnms"):
   )
 
 import timm  # noqa: E402
+import torch_families  # noqa: E402
+import torch_residual  # noqa: E402
 import torchvision  # noqa: E402
 from timm.models import resnet  # noqa: E402
 from torch import nn  # noqa: E402
@@ -23,6 +25,10 @@ torch.set_num_threads(2)
 def build(case) -> nn.Module:
   """The counterpart of a case of cases.py."""
   name, num_classes = case.torch_name, case.num_classes
+  if name in torch_families.BUILD:
+    return torch_families.BUILD[name](case)
+  if name.startswith("blocks:"):
+    return torch_residual.build(case)
   if name.startswith("vgg"):
     return _vgg(name, num_classes, hidden=64)
   if name.startswith("resnet_tiny"):
@@ -98,17 +104,37 @@ class CBAM(nn.Module):
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
   """Of everything in the state dict that is a weight or a running statistic."""
+  known = getattr(module, "timm_name", lambda name: name)
   return {
-    name: tuple(value.shape)
+    known(name): tuple(value.shape)
     for name, value in module.state_dict().items()
-    if not name.endswith("num_batches_tracked")
+    if known(name) and not name.endswith("num_batches_tracked")
   }
 
 
 def load(module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
   tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+  if known := getattr(module, "timm_name", None):
+    own = {known(name): name for name in module.state_dict()}
+    tensors = {own[name]: tensor for name, tensor in tensors.items()}
   _, unexpected = module.load_state_dict(tensors, strict=False)
   assert not unexpected
+
+
+def samples(module: nn.Module, images: np.ndarray) -> dict[str, int]:
+  """{name of a norm's running variance: how many values of a channel it is over}."""
+  found, hooks = {}, []
+  for name, norm in module.named_modules():
+    if isinstance(norm, nn.BatchNorm2d | nn.BatchNorm1d):
+
+      def count(norm, inputs, _, name=name):
+        found[f"{name}.running_var"] = inputs[0].numel() // norm.num_features
+
+      hooks.append(norm.register_forward_hook(count))
+  logits(module, images, train=False)
+  for hook in hooks:
+    hook.remove()
+  return found
 
 
 def logits(module: nn.Module, images: np.ndarray, train: bool) -> np.ndarray:

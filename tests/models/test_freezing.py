@@ -85,6 +85,9 @@ def same(a, b):
     ("stem | stage2|stage3", PARTS[:3]),
     ("stage2|stem", PARTS[:2]),
     ("backbone", PARTS[:5]),
+    ("all but head", PARTS[:5]),
+    ("all but stage5|head", PARTS[:4]),
+    ("all but " + "|".join(PARTS), ()),
   ],
 )
 def test_names(freeze, parts):
@@ -97,6 +100,8 @@ def test_names(freeze, parts):
     ("stage3", "only the first parts .* 'stem|stage2|stage3'"),
     ("stem|stag2", "did you mean 'stage2'"),
     ("stem|none", "unknown part 'none'"),
+    ("all but hed", "unknown part 'hed'; did you mean 'head'"),
+    ("all but stem", "only the first parts .* 'stem|stage2|stage3|stage4|stage5', or"),
     ("|".join(PARTS), "nothing to train"),
     (3, "not a string"),
   ],
@@ -134,6 +139,51 @@ def test_nothing_is_differentiated_through_the_frozen_parts(tiles, count):
   assert backward & set(PARTS) == set(PARTS[count:])
   if count == 5:  # the stem's, and of four blocks three and a shortcut, forward only
     assert text.count("stablehlo.convolution") == 17
+
+
+@pytest.mark.parametrize(
+  ("freeze", "trained"),
+  [
+    ("none", 23_526_473),
+    ("stem|stage2|stage3", 22_081_545),
+    ("stem|stage2|stage3|stage4", 14_983_177),
+    ("all but head", 18_441),
+  ],
+)
+def test_trained_parameters_of_resnet50_on_nine_classes(freeze, trained):
+  model = models.create("resnet50", num_classes=9, freeze=freeze)
+  state = jax.eval_shape(
+    lambda: steps.init(jax.random.key(0), model=model, tx=TX, view=VIEW)
+  )
+  assert models.parameter_count(state.params) == trained
+  assert models.parameter_count(state.all_params) == 23_526_473
+  traces = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim]
+  assert sum(leaf.size for leaf in traces) == trained  # nor does momentum
+
+
+def test_the_compiled_step_computes_less(tiles):
+  """XLA's count of operations: a step is three forward passes, less what is frozen."""
+
+  def flops(freeze, train=True):
+    model, state = make(freeze, attention="none")
+
+    def step(state):
+      return steps.train_step(state, tiles, ROW, model=model, tx=TX, view=VIEW)
+
+    def forward(state):
+      images = VIEW(tiles, ROW, state.key, train=True)
+      variables = {"params": state.all_params, "batch_stats": state.batch_stats}
+      return model.apply(variables, images, train=False)[0]
+
+    lowered = jax.jit(step if train else forward).lower(state)
+    return lowered.cost_analysis()["flops"]
+
+  whole, tail, head = map(flops, ("none", "stem|stage2|stage3", "all but head"))
+  forward = flops("none", train=False)
+  assert whole > tail > head
+  assert head < 1.1 * forward < 0.6 * whole
+  # what the step computes beyond the forward pass shrinks with what is trained
+  assert tail - forward < 0.75 * (whole - forward)
 
 
 def test_equals_a_run_whose_gradients_are_masked(tiles):

@@ -16,6 +16,18 @@ CASES = [
   ("sk(groups=4)|se+cbam|cbam+se|none", {}),
   ("se", {"norm": "frozen"}),
   ("cbam", {"stride_in_1x1": True}),
+  pytest.param(
+    "se(ratio=4)+sam|sam(gate=none)+se|eca|sk(groups=1, smallest=4, split=True)",
+    {"stage_end": "none|none|lam|dnl", "head": "fused"},
+    marks=pytest.mark.full,
+  ),
+  pytest.param("sam+cbam", {"block": "basic"}, marks=pytest.mark.full),
+  pytest.param(
+    "se(ratio=4)",
+    {"inner": 2, "groups": 4, "reduce_first": 2, "deep_stem": True}
+    | {"shortcut_kernel": 3},
+    marks=pytest.mark.full,
+  ),
 ]
 
 

@@ -14,6 +14,12 @@ from histojax.errors import InputError
 
 # (name, attention, classes) -> parameters: torchvision, timm and the papers agree.
 COUNTS = {
+  ("resnet18", "none", 1000): 11_689_512,
+  ("resnet18", "none", 2): 11_177_538,
+  ("resnet18", "none", 3): 11_178_051,
+  ("resnet18", "none", 5): 11_179_077,
+  ("resnet18", "none", 9): 11_181_129,
+  ("resnet34", "none", 1000): 21_797_672,
   ("resnet50", "none", 1000): 25_557_032,
   ("resnet50", "none", 2): 23_512_130,
   ("resnet50", "none", 3): 23_514_179,
@@ -31,6 +37,11 @@ COUNTS = {
   ("resnet50", "cbam", 3): 26_046_771,
   ("resnet50", "cbam", 5): 26_050_869,
   ("resnet50", "cbam", 9): 26_059_065,
+  ("resnet50", "sam|sam|sam|none", 5): 23_518_303,
+  ("resnet50", "se|se|se|none", 5): 24_469_877,
+  ("resnet50", "se+sam|se+sam|se+sam|none", 5): 24_469_903,
+  # k = 5 for up to 1,024 channels, 7 for 2,048
+  ("resnet50", "eca", 1000): 25_557_032 + (3 + 4 + 6) * 5 + 3 * 7,
   ("resnext50", "none", 1000): 25_028_904,
   ("resnext50", "sk", 1000): 27_479_784,
   ("resnext50", "sk", 2): 25_434_882,
@@ -38,6 +49,10 @@ COUNTS = {
   ("resnext50", "sk", 5): 25_441_029,
   ("resnext50", "sk", 9): 25_449_225,
   ("resnext50", "sk+se", 3): 25_436_931 + 2_530_992,
+  ("skresnet50", "none", 1000): 25_803_160,
+  ("skresnet50", "none", 3): 23_760_307,
+  ("senet154", "none", 1000): 115_088_984,
+  ("senet154", "se(ratio=16)", 3): 113_046_131,
   ("resnet_tiny", "none", 3): 129_163,
   ("vgg16", "none", 1000): 138_357_544,
   ("vgg16", "none", 2): 134_268_738,
@@ -46,6 +61,35 @@ COUNTS = {
   ("vgg16", "none", 9): 134_297_417,
   # In stages of 64, 128, 256, 512 and 512 channels: 2 C^2 / 16 + C / 16 + C.
   ("vgg16", "se", 3): 134_272_835 + 580 + 2_184 + 8_464 + 2 * 33_312,
+  ("vgg16_bn", "none", 1000): 138_365_992,
+  ("vgg19", "none", 1000): 143_667_240,
+  ("vgg19", "none", 2): 139_578_434,
+  ("vgg19", "none", 3): 139_582_531,
+  ("vgg19", "none", 5): 139_590_725,
+  ("vgg19", "none", 9): 139_607_113,
+  ("densenet121", "none", 1000): 7_978_856,
+  ("densenet121", "none", 2): 6_955_906,
+  ("densenet121", "none", 3): 6_956_931,
+  ("densenet121", "none", 5): 6_958_981,
+  ("densenet121", "none", 9): 6_963_081,
+  ("vit_b16", "none", 1000): 86_567_656,
+  ("vit_b16", "none", 2): 85_800_194,
+  ("vit_b16", "none", 3): 85_800_963,
+  ("vit_b16", "none", 5): 85_802_501,
+  ("vit_b16", "none", 9): 85_805_577,
+  ("swin_t", "none", 1000): 28_288_354,
+  ("swin_t", "none", 2): 27_520_892,
+  ("swin_t", "none", 3): 27_521_661,
+  ("swin_t", "none", 5): 27_523_199,
+  ("swin_t", "none", 9): 27_526_275,
+  ("vgg16_inception", "none", 2): 15_165_522,
+  # Dense blocks of 256, 512, 1,024 and 1,024 channels: 2 C^2 / 16 + C / 16 + C.
+  ("densenet121", "none|se|none|se", 3): 6_956_931 + 33_312 + 132_160,
+  # The published numbers hold a mask token of 768, which no classifier reads.
+  ("dinov2_vitb14", "none", 2): 86_582_018 - 768,
+  ("dinov2_vitb14", "none", 3): 86_582_787 - 768,
+  ("dinov2_vitb14", "none", 5): 86_584_325 - 768,
+  ("dinov2_vitb14", "none", 9): 86_587_401 - 768,
 }
 # With the mean over the map and one dense layer instead.
 GAP = {2: 14_715_714, 3: 14_716_227, 5: 14_717_253, 9: 14_719_305}
@@ -84,9 +128,10 @@ def test_no_row_is_forgotten():
 
 @pytest.mark.parametrize(("name", "attention", "classes"), COUNTS)
 def test_parameter_count(name, attention, classes):
-  for version in ({},) if name == "vgg16" else ({}, {"stride_in_1x1": True}):
+  bottlenecks = name in ("resnet50", "resnext50", "resnet_tiny")
+  for version in ({}, {"stride_in_1x1": True}) if bottlenecks else ({},):
     model = models.create(name, num_classes=classes, attention=attention, **version)
-    variables = shapes_of(model)
+    variables = shapes_of(model, 56 if name == "dinov2_vitb14" else 32)
     assert set(variables) <= {"params", "batch_stats"}
     count = models.parameter_count(variables["params"])
     assert count == COUNTS[name, attention, classes]
@@ -96,6 +141,28 @@ def test_parameter_count(name, attention, classes):
 def test_parameter_count_of_vgg_without_hidden_layers(classes):
   variables = shapes_of(models.create("vgg16", num_classes=classes, head="linear"))
   assert models.parameter_count(variables["params"]) == GAP[classes]
+
+
+@pytest.mark.parametrize(
+  ("name", "arguments", "wanted"),
+  [
+    ("vgg16", {"num_classes": 2, "head": "mlp(hidden=256, dropout=0.5)"}, 14_846_530),
+    ("swin_t", {"stage_sizes": (2, 2, 18, 2)}, 49_606_258),
+    (
+      "swin_t",
+      {"stage_sizes": (2, 2, 18, 2), "width": 128, "num_heads": (4, 8, 16, 32)},
+      87_768_224,
+    ),
+  ],
+)
+def test_parameter_count_of_variants(name, arguments, wanted):
+  variables = shapes_of(models.create(name, **{"num_classes": 1000} | arguments))
+  assert models.parameter_count(variables["params"]) == wanted
+
+
+def test_parameter_count_of_dinov2_without_a_head():
+  params = shapes_of(models.create("dinov2_vitb14", num_classes=2), 56)["params"]
+  assert models.parameter_count({**params, "head": {}}) == 86_580_480 - 768
 
 
 def test_layers_are_named_in_the_source():

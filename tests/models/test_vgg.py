@@ -1,4 +1,4 @@
-"""VGG16: end points, head, dropout."""
+"""VGG: end points, head, norms, dropout; VGG16Inception."""
 
 import functools
 
@@ -11,12 +11,14 @@ from histojax import models
 from histojax.errors import InputError
 from histojax.models.heads import cells
 
+KEY = jax.random.key(0)
+QUICK = {"xla_backend_optimization_level": 0}  # compiles in half the time
 SMALL = {"widths": (4, 4, 8, 8, 8)}
 
 
 @functools.cache
-def small(head="fc(hidden=16)", **kwargs):
-  model = models.create("vgg16", num_classes=3, head=head, **SMALL, **kwargs)
+def small(head="fc(hidden=16)", name="vgg16", **kwargs):
+  model = models.create(name, num_classes=3, head=head, **SMALL, **kwargs)
   rng = np.random.default_rng(0)
   x = jnp.asarray(rng.normal(size=(2, 40, 33, 3)), jnp.float32)
   shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x, train=False))
@@ -119,6 +121,88 @@ def test_every_parameter_gets_a_gradient_and_nothing_scatters():
     assert float(jnp.abs(leaf).max()) > 0, path
 
 
+@functools.partial(jax.jit, static_argnums=(0, 3), compiler_options=QUICK)
+def run(model, variables, x, train):
+  """-> ((logits, end points), the statistics after it)."""
+  return model.apply(
+    variables, x, train=train, mutable=["batch_stats"], rngs={"dropout": KEY}
+  )
+
+
+def test_norms_follow_every_convolution():
+  _, plain, _ = small(head="linear")
+  _, variables, _ = small(head="linear", name="vgg16_bn")
+  stage = variables["params"]["stage3"]
+  assert set(stage) == {f"{kind}{i}" for kind in ("conv", "norm") for i in (1, 2, 3)}
+  assert set(stage["conv1"]) == {"kernel", "bias"}
+  count = [models.parameter_count(v["params"]) for v in (plain, variables)]
+  assert count[1] - count[0] == 2 * (4 * 4 + 9 * 8)
+
+
+def test_a_norm_takes_the_bias_out_of_the_features_and_into_its_mean():
+  model, variables, x = small(head="linear", name="vgg16_bn")
+  conv = variables["params"]["stage2"]["conv2"]
+  moved = conv | {"bias": conv["bias"] + 2}
+  stage = variables["params"]["stage2"] | {"conv2": moved}
+  other = {**variables, "params": variables["params"] | {"stage2": stage}}
+  (one, _), before = run(model, variables, x, True)
+  (two, _), after = run(model, other, x, True)
+  np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+  means = [v["batch_stats"]["stage2"]["norm2"]["mean"] for v in (before, after)]
+  np.testing.assert_allclose(means[1] - means[0], 0.1 * 2, rtol=1e-4)
+  (one, _), _ = run(model, variables, x, False)
+  (two, _), _ = run(model, other, x, False)
+  assert float(jnp.abs(one - two).max()) > 1e-4
+
+
+def test_frozen_norms_and_stages_keep_their_statistics():
+  model, variables, x = small(head="linear", name="vgg16_bn")
+  variables["batch_stats"] = jax.tree.map(jnp.ones_like, variables["batch_stats"])
+  for kwargs, moving in (
+    ({}, {f"stage{i}" for i in range(1, 6)}),
+    ({"norm": "frozen"}, set()),
+    ({"freeze": "stage1|stage2"}, {"stage3", "stage4", "stage5"}),
+  ):
+    _, after = run(model.clone(**kwargs), variables, x, True)
+    found = {
+      stage
+      for stage, norms in after["batch_stats"].items()
+      if any((leaf != 1).any() for leaf in jax.tree.leaves(norms))
+    }
+    assert found == moving, kwargs
+
+
+BRANCHES = {"branches": (5, 2, 3, 2, 4, 6)}
+
+
+def test_inception_end_points_and_parts():
+  model, variables, x = small(
+    head="linear(dropout=0.5)", name="vgg16_inception", **BRANCHES
+  )
+  assert model.parts[-2:] == ("inception", "head")
+  _, ends = jax.eval_shape(lambda: model.apply(variables, x, train=False))
+  assert ends["stage5"].shape == (2, 2, 2, 8)
+  assert ends["map"].shape == (2, 1, 1, 5 + 3 + 4 + 6) and ends["features"].ndim == 2
+  names = ("1", "2_reduce", "2", "3_reduce", "3", "4")
+  layers = {f"{kind}{name}" for kind in ("conv", "norm") for name in names}
+  assert set(variables["params"]["inception"]) == layers
+  sides = [
+    variables["params"]["inception"][f"conv{i}"]["kernel"].shape[0] for i in "23"
+  ]
+  assert sides == [3, 5]
+
+
+def test_inception_drops_before_its_dense_layer():
+  head = "linear(dropout=0.5)"
+  model, variables, x = small(head=head, name="vgg16_inception", **BRANCHES)
+  model = model.clone(norm="frozen")  # so that nothing else tells training apart
+  (still, _), before = run(model, variables, x, False)
+  (dropped, _), after = run(model, variables, x, True)
+  assert float(jnp.abs(dropped - still).max()) > 1e-3
+  for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(before), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(
   ("arguments", "says"),
   [
@@ -129,7 +213,8 @@ def test_every_parameter_gets_a_gradient_and_nothing_scatters():
     ({"attention": "sk+se"}, "no bottleneck"),
     ({"attention": "none|none|se|se"}, "has 4 stages"),
     ({"freeze": "stage2"}, "stage1|stage2"),
-    ({"norm": "frozen"}, "no argument 'norm'"),
+    ({"norm": "frozn"}, "did you mean 'frozen'"),
+    ({"head": "linear(dropout=1.5)"}, "0 <= dropout < 1"),
   ],
 )
 def test_bad_arguments_get_one_sentence(arguments, says):

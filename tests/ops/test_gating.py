@@ -54,6 +54,16 @@ def test_the_two_maxima():
       )
 
 
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_the_mean_over_channels(target):
+  with jax.enable_x64(True), lowered_for(target):
+    assert_same(
+      lambda *t: gating.channel_mean(*t, "float64"),
+      lambda *t: gating.channel_mean_plain(*t, "float64"),
+      *draw(SHAPE, *SMALL)[:3],
+    )
+
+
 def test_both_gates_together():
   with jax.enable_x64(True):
     y, c, p, _ = draw(SHAPE, *SMALL)

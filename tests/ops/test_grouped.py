@@ -19,6 +19,7 @@ from histojax.ops.platform import lowered_for
     (3, 5, 2, 1, 7),  # groups that cannot be bundled evenly
     (4, 2, 1, 2, 3),  # one bundle, on a map that takes the way through patches
     (8, 32, 1, 2, 5),  # one group in each bundle
+    (64, 4, 2, 1, 6),  # SENet-154's: eight groups in each bundle
   ],
 )
 def test_values_and_gradients(groups, per_group, stride, dilation, side):
@@ -74,11 +75,12 @@ def test_other_platforms_get_one_xla_convolution():
   assert lowered("gpu") == 1 and lowered("cpu") == 2
 
 
-def test_the_gradient_is_not_the_hundredfold_slow_one():
-  x, kernel = jnp.ones((4, 16, 16, 128)), jnp.ones((3, 3, 4, 128))
+@pytest.mark.parametrize(("groups", "side"), [(32, 16), (64, 8)])
+def test_the_gradient_is_not_the_hundredfold_slow_one(groups, side):
+  x, kernel = jnp.ones((4, side, side, 4 * groups)), jnp.ones((3, 3, 4, 4 * groups))
 
   def seconds(f):
-    step = jax.jit(jax.grad(lambda k: f(x, k, groups=32).sum()))
+    step = jax.jit(jax.grad(lambda k: f(x, k, groups=groups).sum()))
     jax.block_until_ready(step(kernel))
     start = time.perf_counter()
     jax.block_until_ready(step(kernel))

@@ -19,23 +19,38 @@ PUBLISHED = {  # 224 px, 1,000 classes; torchvision, timm and the official figur
   ("resnet50", "cbam"): 4_095_573_110,
   ("resnext50", "sk"): 4_462_710_784,
   ("vgg16", "none"): 15_470_264_320,
+  ("vgg16_bn", "none"): 15_470_264_320,
+  ("vgg19", "none"): 19_632_062_464,
+  ("densenet121", "none"): 2_834_161_664,
+  ("vit_b16", "none"): 17_563_828_224,
+  ("swin_t", "none"): 4_490_566_656,
 }
 
 
-def count(name, attention="none", batch=2, **kwargs):
+def count(name, attention="none", batch=2, size=224, **kwargs):
   model = models.create(
     name, num_classes=1000, attention=attention, dtype="bfloat16", **kwargs
   )
   tx = optimizer.sgd(0.9, 0.0)
   start = functools.partial(steps.init, model=model, tx=tx, view=VIEW)
   state = jax.eval_shape(start, jax.random.key(0))
-  images = jax.ShapeDtypeStruct((batch, 224, 224, 3), jnp.bfloat16)
+  images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.bfloat16)
   return counts.count(model, state, images), [*state.params, *state.frozen]
 
 
 @pytest.mark.parametrize(("name", "attention"), PUBLISHED)
 def test_the_published_multiply_accumulates(name, attention):
   assert count(name, attention)[0].macs == PUBLISHED[name, attention]
+
+
+@pytest.mark.parametrize(
+  ("size", "backbone"), [(224, 23_161_227_264), (518, 151_573_718_016)]
+)
+def test_dinov2_at_two_sizes(size, backbone):
+  """Without interpolating the positions, which no image has a part in."""
+  found, layers = count("dinov2_vitb14", size=size)
+  assert found.macs == backbone + 768 * 1000
+  assert all(found.by_layer(layers))
 
 
 def test_a_stride_in_the_1x1_saves_what_it_is_known_to_save():

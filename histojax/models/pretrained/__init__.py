@@ -5,25 +5,43 @@ Arrays in, arrays out; PyTorch itself is not needed.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import flax
 import numpy as np
 
 from histojax.errors import InputError
-from histojax.models.pretrained import resnet, vgg
+from histojax.models.pretrained import densenet, resnet, swin, vgg, vit
 
 Path = tuple[str, ...]
 
 # a model's `family` -> (our module, what is inside, ...) -> their layer
-FAMILIES = {"resnet": resnet.layer, "vgg": vgg.layer}
+FAMILIES = {
+  "resnet": resnet.layer,
+  "vgg": vgg.layer,
+  "densenet": densenet.layer,
+  "vit": vit.layer,
+  "swin": swin.layer,
+}
 _LEAVES = {
   "kernel": "weight",
   "scale": "weight",
   "bias": "bias",
   "mean": "running_mean",
   "var": "running_var",
+  "gamma": "gamma",
+  "cls_token": "cls_token",
+  "pos_embed": "pos_embed",
+  "table": "relative_position_bias_table",
 }
+# what some state dicts hold beside: counters, tables of indices, an unused token
+NOT_USED = (
+  "num_batches_tracked",
+  "relative_position_index",
+  "attn_mask",
+  "mask_token",
+)
 
 
 def torch_names(model, variables: Mapping[str, Any]) -> dict[Path, str]:
@@ -33,6 +51,8 @@ def torch_names(model, variables: Mapping[str, Any]) -> dict[Path, str]:
     InputError: a leaf that PyTorch's models have no name for.
   """
   layer = FAMILIES[model.family]
+  if model.family == "vgg":  # whose names count the layers before
+    layer = partial(layer, model)
   paths = list(flax.traverse_util.flatten_dict(variables))
   mixed = {path[1] for path in paths if "mixer" in path}
   names = {}
@@ -40,7 +60,7 @@ def torch_names(model, variables: Mapping[str, Any]) -> dict[Path, str]:
     _, module, *inner, leaf = path
     try:
       found = layer(module, inner, mixed)
-      names[path] = f"{found}.{_LEAVES[leaf]}"
+      names[path] = f"{found}.{_LEAVES[leaf]}".lstrip(".")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
       raise InputError(
         f"PyTorch's models have no name for {'/'.join(path)} of a {model.family}"
@@ -55,13 +75,14 @@ def from_torch(
 
   Convolutions turn from OIHW to HWIO, dense layers from OI to IO (as do 1x1
   convolutions that are dense layers here), and a dense layer that reads a flattened map
-  from O, (I H W) to H, W, I, O. `num_batches_tracked` is not used.
+  from O, (I H W) to H, W, I, O; tables of relative positions turn as dense layers. Of
+  counters, tables of indices and mask tokens no use is made.
 
   Raises:
     InputError: an array that is missing, unused or of another shape.
   """
   names = torch_names(model, variables)
-  given = {key for key in state if not key.endswith("num_batches_tracked")}
+  given = {key for key in state if not key.endswith(NOT_USED)}
   missing, unused = sorted(set(names.values()) - given), given - set(names.values())
   if missing or unused:
     raise InputError(
@@ -91,8 +112,10 @@ def torch_shapes(model, variables: Mapping[str, Any]) -> dict[str, tuple[int, ..
       shape = (shape[3], shape[0] * shape[1] * shape[2])
     elif len(shape) == 4:
       shape = (shape[3], shape[2], shape[0], shape[1])
+    elif len(shape) == 2 and "eca" in path:
+      shape = (shape[1], 1, shape[0])  # a convolution over channels
     elif len(shape) == 2:
-      one_by_one = (1, 1) if {"se", "mixer"} & set(path) else ()
+      one_by_one = (1, 1) if {"se", "mixer", "sam", "dnl"} & set(path) else ()
       shape = (shape[1], shape[0], *one_by_one)
     shapes[name] = shape
   return shapes
@@ -105,6 +128,8 @@ def _reads_flattened(path: Path) -> bool:
 def _to_ours(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
   if array.ndim == 4 and len(shape) == 2 and array.shape[2:] == (1, 1):
     array = array[:, :, 0, 0]
+  if array.ndim == 3 and len(shape) == 2 and array.shape[1] == 1:
+    array = array[:, 0]
   if array.ndim == 2 and len(shape) == 4 and array.size == np.prod(shape):
     array = array.reshape(-1, shape[2], *shape[:2])
   if array.ndim == 4:

@@ -1,0 +1,33 @@
+"""SE-ResNet50 on BreakHis, benign or malignant.
+
+Paper: arXiv 2308.13150, a baseline of DALAResNet50; its own score could not be found.
+Recipe, data and variants are those of breakhis_dala.py, the network apart.
+
+  python launch.py --config=configs/breakhis_se_resnet50.py
+  python launch.py --config=configs/breakhis_se_resnet50.py:quick
+
+Ours: not yet measured on real images.
+"""
+
+from ml_collections import config_dict
+
+from configs import breakhis_dala as base
+
+VARIANTS = ("", *base.MAGNIFICATIONS, "grouped", "quick")
+
+
+def get_config(variant: str = "") -> config_dict.ConfigDict:
+  c = base.get_config(variant)
+  c.published = ""  # no number of this row is known
+  c.model = config_dict.ConfigDict()
+  c.model.name = "resnet50"
+  c.model.attention = "se(ratio=16)"
+  c.model.stride_in_1x1 = False
+  c.model.norm = "batch"
+  c.model.head = "linear"
+  c.model.freeze = "none"
+  c.model.dtype = "auto"
+  if variant != "quick":
+    c.init.weights = "hf://timm/seresnet50.ra2_in1k"  # assumption: which
+  c.init.new = "head"
+  return c

@@ -1,0 +1,161 @@
+"""Runs against each other on the same images, and the sentence that says who won."""
+
+import itertools
+
+import numpy as np
+
+from histojax.errors import InputError
+from histojax.evaluation import paired
+from histojax.evaluation.confusion import by_group
+
+WORDS = {"mcc": "MCC", "kappa": "kappa", "g_mean": "G-mean", "iba": "IBA"}
+_LEVEL = 0.05
+
+
+def align(runs: dict[str, dict]) -> dict:
+  """Predictions of several runs, each as `predictions.read` returns them, by name.
+
+  Returns image_id, group, label [N], classes, in the first run's order; prediction
+  {name: int [N]} and probability {name: [N, K]}.
+
+  Raises:
+    InputError: fewer than two runs, or they were not tested on the same images with
+      the same classes, labels and groups.
+  """
+  if len(runs) < 2:
+    raise InputError(f"--runs names {len(runs)} run; a comparison needs two or more")
+  (first, held), *others = runs.items()
+  order = {name: np.argsort(rows["image_id"]) for name, rows in runs.items()}
+  ids = held["image_id"][order[first]]
+  twice = ids[1:][ids[1:] == ids[:-1]]
+  if len(twice):
+    raise InputError(
+      f"{first} predicts image {str(twice[0])!r} twice; evaluate it again"
+    )
+  for name, rows in others:
+    if rows["classes"] != held["classes"]:
+      raise InputError(
+        f"{first} knows the classes {held['classes']}, {name} {rows['classes']}:"
+        " compare runs of one data set"
+      )
+    if not np.array_equal(rows["image_id"][order[name]], ids):
+      shared = len(np.intersect1d(ids, rows["image_id"]))
+      raise InputError(
+        f"{first} was tested on {len(ids)} images, {name} on {len(rows['image_id'])},"
+        f" {shared} of them the same: compare runs of one split (protocol, seed, fold)"
+      )
+    for key in ("label", "group"):
+      wrong = held[key][order[first]] != rows[key][order[name]]
+      if wrong.any():
+        raise InputError(
+          f"{first} and {name} disagree on the {key} of {str(ids[wrong][0])!r}"
+          f" ({wrong.sum()} images): compare runs of one data set"
+        )
+  back = np.argsort(order[first])  # from sorted names to the first run's order
+  rows = {name: order[name][back] for name in runs}
+  return {key: held[key] for key in ("image_id", "group", "label", "classes")} | {
+    key: {name: runs[name][key][rows[name]] for name in runs}
+    for key in ("prediction", "probability")
+  }
+
+
+def compare(aligned: dict, metric="balanced_accuracy", *, claimed=None, seed=0) -> dict:
+  """All pairs of runs (`align`) by one of `confusion.SCALARS`; JSON-ready.
+
+  Args:
+    claimed: the difference whose power is asked for, as a ratio (0.004: 0.4 points);
+      None asks for the observed one.
+
+  Returns:
+    metric, images, groups, and pairs, a list of dicts: first, second (the better one
+    first), value, low, high, sd (`paired.difference`), p, p_holm (over these pairs),
+    exact, draws, differing, least_p (`paired.permutation`), mcnemar, images_differing
+    (predictions that differ), groups_needed and claimed, detectable (with 80 % power).
+  """
+  names, index = np.unique(aligned["group"], return_inverse=True)
+  label, classes = aligned["label"], len(aligned["classes"])
+  matrices = {
+    name: by_group(label, said, index, classes)
+    for name, said in aligned["prediction"].items()
+  }
+  pairs = [
+    _pair(aligned, matrices, a, b, metric, claimed, seed)
+    for a, b in itertools.combinations(matrices, 2)
+  ]
+  adjusted = paired.holm([pair["p"] for pair in pairs])
+  for pair, p in zip(pairs, adjusted.tolist(), strict=True):
+    pair["p_holm"] = p
+  found = {"metric": metric, "images": len(label), "groups": len(names)}
+  return found | {"pairs": pairs}
+
+
+def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
+  found = paired.difference(matrices[first], matrices[second], metric, seed=seed)
+  if found["value"] < 0:
+    first, second = second, first
+    low, high = -found["high"], -found["low"]
+    found |= {"value": -found["value"], "low": low, "high": high}
+  label, said = aligned["label"], aligned["prediction"]
+  both, groups = (said[first], said[second]), len(matrices[first])
+  asked = found["value"] if claimed is None else claimed
+  return (
+    {"first": first, "second": second}
+    | found
+    | paired.permutation(matrices[first], matrices[second], metric, seed=seed)
+    | {
+      "mcnemar": paired.mcnemar(label, *both),
+      "images_differing": int((both[0] != both[1]).sum()),
+      "claimed": float(asked),
+      "groups_needed": paired.groups_needed(asked, found["sd"]),
+      "detectable": paired.detectable(found["sd"], groups),
+    }
+  )
+
+
+def sentence(compared: dict, pair: dict, noun: str = "group") -> str:
+  """'A and B differ by 0.4 points of accuracy, 95 % CI -1.1 to 1.9, p = 0.58: not
+  distinguishable with 15 slides.' `pair` is one of `compared["pairs"]`."""
+  names, groups = f"{pair['first']} and {pair['second']}", compared["groups"]
+  if not pair["images_differing"]:
+    return f"{names} predict the same on all {compared['images']:,} images."
+  what = WORDS.get(compared["metric"], compared["metric"].replace("_", " "))
+  said = f"{names} differ by {points(pair['value'])} points of {what}"
+  if groups < 2:
+    return f"{said}; all images belong to one {noun}, so nothing follows from that."
+  said += f", 95 % CI {points(pair['low'])} to {points(pair['high'])}, "
+  said += probability(pair["p_holm"])
+  if len(compared["pairs"]) > 1:
+    said += f" (Holm, {len(compared['pairs'])} pairs)"
+  with_groups = f"with {groups:,} {noun}s"
+  if pair["p_holm"] < _LEVEL:
+    return f"{said}: distinguishable {with_groups}, {pair['first']} is better."
+  return f"{said}: not distinguishable {with_groups}."
+
+
+def remedy(compared: dict, pair: dict, noun: str = "group") -> str:
+  """How many groups the difference would take, and what the present ones can show."""
+  needed, groups = pair["groups_needed"], compared["groups"]
+  if not pair["images_differing"]:
+    return f"Only other {noun}s could tell them apart."
+  if pair["detectable"] != pair["detectable"]:
+    return f"How many {noun}s would do cannot be told from one."
+  said = f"With {groups:,} {noun}s, differences of {points(pair['detectable'])} points"
+  said += " are seen four times in five (80 % power)"
+  if needed is None:
+    return f"{said}."
+  said += f"; {points(pair['claimed'])} points would take about {needed:,} {noun}s."
+  least = pair["least_p"] * len(compared["pairs"])
+  if least >= _LEVEL:
+    said += f" So few {noun}s differ ({pair['differing']}) that no result could have"
+    said += f" been significant: p is never below {min(least, 1):.2g}."
+  return said
+
+
+def points(ratio: float) -> str:
+  """A difference in percentage points: '0.4', and never '-0.0'."""
+  return f"{round(100 * ratio, 1) + 0.0:.1f}"
+
+
+def probability(p: float) -> str:
+  """'p = 0.58', 'p = 0.003', 'p < 0.001'."""
+  return "p < 0.001" if p < 0.001 else f"p = {p:.{2 if p >= 0.095 else 3}f}"

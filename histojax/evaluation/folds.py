@@ -1,0 +1,50 @@
+"""Scores over folds: each fold's own, their mean and their standard deviation."""
+
+import numpy as np
+
+from histojax.evaluation.confusion import SCALARS
+from histojax.evaluation.verdict import BASELINES
+
+NOTE = (
+  "Mean and sample standard deviation (n - 1) over {} folds. Folds train on shared"
+  " images, so the deviation is not the error of the mean; intervals are those of the"
+  " pooled predictions, each image as the fold saw it that did not train on it."
+)
+
+
+def over(reports: list[dict]) -> dict:
+  """The `folds` of a report, of each fold's report (as in `report.write`).
+
+  Returns:
+    count; note; rows, of each fold `fold`, `n`, `groups`, `seconds`, `compile_seconds`
+    and `scores`; mean and sd, like `scores` {column: {metric: float}}. Columns are
+    network, the baselines by title, and further parts ("network, train"); metrics are
+    SCALARS.
+  """
+  scores = [_columns(report) for report in reports]
+  rows = [
+    {
+      "fold": report["split"]["fold"],
+      "n": report["scores"]["images"]["n"],
+      "groups": report["scores"]["images"]["groups"],
+      "scores": scores[i],
+    }
+    | {k: report["training"].get(k) for k in ("seconds", "compile_seconds")}
+    for i, report in enumerate(reports)
+  ]
+  found = {"count": len(rows), "note": NOTE.format(len(rows)), "rows": rows}
+  for name, reduce in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
+    found[name] = {
+      column: {m: float(reduce([s[column][m] for s in scores])) for m in SCALARS}
+      for column in scores[0]
+    }
+  return found
+
+
+def _columns(report: dict) -> dict[str, dict[str, float]]:
+  blocks = {"network": report["scores"]["images"]}
+  for key, title in BASELINES.items():
+    blocks[title] = report["baselines"][key]["images"]
+  for part, block in (report.get("parts") or {}).items():
+    blocks[f"network, {part}"] = block
+  return {k: {m: block[m]["value"] for m in SCALARS} for k, block in blocks.items()}
