@@ -53,6 +53,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.split.protocol = "random"  # assumption: by image; 70:30 is the only round ratio
   c.split.test_fraction = 0.3  # assumption: that fits all four accuracies
   c.split.seed = 0
+  c.split.on_leak = "warn"  # or refuse, where copies or groups cross the split
   c.split.folds, c.split.fold = 5, 0
   c.split.validation_fraction = 0.0
 
@@ -88,6 +89,9 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 0.0  # assumption: not stated
   c.optimizer.schedule = "cosine"  # assumption: not stated
+  c.optimizer.warmup = -1.0  # epochs; -1: 5 % of a cosine, none before the others
+  c.optimizer.clip = 0.0  # largest norm of the gradient; 0: any
+  c.optimizer.ema = 0.0  # or 0.999: judged are averaged weights
 
   c.checkpoint = config_dict.ConfigDict()
   c.checkpoint.keep = 1

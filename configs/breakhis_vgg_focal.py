@@ -50,7 +50,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.optimizer.weight_decay = 1e-4  # assumption: not stated
 
   if variant in base.MAGNIFICATIONS:
-    c.published = ""  # no number of one magnification is printed
+    c.published = f"breakhis_vgg/{variant.upper()}"
   if variant in LOSSES:
     c.loss = LOSSES[variant]
   if variant in ("plain", "augmented"):

@@ -33,6 +33,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.log_every = 100  # steps
   c.published = "colorectal/Fine-tuned ResNet50"
   c.loss = "cross_entropy"
+  c.sampling = "uniform"  # or balanced: every class as often
 
   c.data = config_dict.ConfigDict()
   c.data.name = "nct_crc"
@@ -44,6 +45,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.split = config_dict.ConfigDict()
   c.split.protocol = "predefined"
   c.split.seed = 0
+  c.split.on_leak = "warn"  # or refuse, where copies or groups cross the split
   c.split.folds, c.split.fold = 5, 0
   c.split.validation_fraction = 0.1  # assumption: patients unknown, so by image
 
@@ -62,6 +64,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.name = "resnet50"
   c.model.attention = "none"
   c.model.head = "linear"
+  c.model.stage_end = "none"  # or, behind a stage: none|none|none|dnl
   c.model.stride_in_1x1 = False  # assumption: v1.5, as the weights; Keras' own is v1
   c.model.freeze = "stem|stage2|stage3|stage4"  # assumption: "early layers"
   c.model.norm = "frozen"  # assumption: running statistics in training, too
@@ -77,6 +80,9 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 0.0
   c.optimizer.schedule = "constant"
+  c.optimizer.warmup = -1.0  # epochs; -1: 5 % of a cosine, none before the others
+  c.optimizer.clip = 0.0  # largest norm of the gradient; 0: any
+  c.optimizer.ema = 0.0  # or 0.999: judged are averaged weights
 
   c.checkpoint = config_dict.ConfigDict()
   c.checkpoint.keep = 1

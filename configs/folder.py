@@ -37,6 +37,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.split = config_dict.ConfigDict()
   c.split.protocol = "grouped"  # or: predefined, paper (image-level)
   c.split.seed = 0
+  c.split.on_leak = "warn"  # or refuse, where copies or groups cross the split
   c.split.folds, c.split.fold = 5, 0  # fold `fold` of `folds` tests
   c.split.validation_fraction = 0.15  # of the training groups
 
@@ -56,6 +57,8 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model.attention = (
     "se(ratio=16)"  # or: none, or cbam, none, per stage: none|none|se|se
   )
+  c.model.stage_end = "none"  # or, behind a stage: none|none|none|dnl
+  c.model.head = "linear"  # or mlp, dual, fused, ...
   c.model.stride_in_1x1 = False
   c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
   c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
@@ -71,6 +74,9 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.optimizer.momentum = 0.9
   c.optimizer.weight_decay = 1e-4
   c.optimizer.schedule = "cosine"
+  c.optimizer.warmup = -1.0  # epochs; -1: 5 % of a cosine, none before the others
+  c.optimizer.clip = 0.0  # largest norm of the gradient; 0: any
+  c.optimizer.ema = 0.0  # or 0.999: judged are averaged weights
 
   c.checkpoint = config_dict.ConfigDict()
   c.checkpoint.keep = 1

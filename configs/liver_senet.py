@@ -33,6 +33,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.log_every = 10  # steps
   c.published = "liver/SENet"
   c.loss = "cross_entropy"  # assumption: not stated
+  c.sampling = "uniform"  # or balanced: every class as often
 
   c.data = config_dict.ConfigDict()
   c.data.name = "liver"  # synthetic_liver, a look-alike, where data.source is empty
@@ -47,6 +48,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.split = config_dict.ConfigDict()
   c.split.protocol = "paper"  # image-level, floor(0.2 n) test images per class: Table 3
   c.split.seed = 0  # assumption: the paper's draw is unknown
+  c.split.on_leak = "warn"  # or refuse, where copies or groups cross the split
   c.split.folds, c.split.fold = 5, 0  # grouped: fold `fold` of `folds` tests
   c.split.validation_fraction = 0.15  # of the training groups; paper has none
 
@@ -64,6 +66,8 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.model = config_dict.ConfigDict()
   c.model.name = "resnet50"  # assumption: "SENet" is SE-ResNet50, as its comparators
   c.model.attention = "se(ratio=16)"
+  c.model.stage_end = "none"  # or, behind a stage: none|none|none|dnl
+  c.model.head = "linear"  # or mlp, dual, fused, ...
   c.model.stride_in_1x1 = False  # assumption: v1.5; Keras' own ResNet50 is v1
   c.model.freeze = "none"  # or parts that are not trained: stem|stage2, backbone
   c.model.norm = "batch"  # or frozen: running statistics, scale and bias trained
@@ -74,10 +78,14 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.init.new = "head"  # what the weights need not have; attention|head adds blocks
 
   c.optimizer = config_dict.ConfigDict()
+  c.optimizer.name = "sgd"
   c.optimizer.learning_rate = 0.001
   c.optimizer.momentum = 0.0  # assumption: eq. (3) is the plain update
   c.optimizer.weight_decay = 0.0  # assumption: not stated
   c.optimizer.schedule = "constant"  # assumption: not stated
+  c.optimizer.warmup = -1.0  # epochs; -1: 5 % of a cosine, none before the others
+  c.optimizer.clip = 0.0  # largest norm of the gradient; 0: any
+  c.optimizer.ema = 0.0  # or 0.999: judged are averaged weights
 
   c.checkpoint = config_dict.ConfigDict()
   c.checkpoint.keep = 2

@@ -34,6 +34,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.log_every = 10  # steps
   c.published = "cervix/Ours"
   c.loss = "cross_entropy"
+  c.sampling = "uniform"  # or balanced: every class as often
 
   c.data = config_dict.ConfigDict()
   c.data.name = "sipakmed"
@@ -46,6 +47,7 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.split.protocol = "kfold"
   c.split.grouped = False  # assumption: folds of cells; no grouping is mentioned
   c.split.seed = 0
+  c.split.on_leak = "warn"  # or refuse, where copies or groups cross the split
   c.split.folds, c.split.fold = 5, -1  # all of them
   c.split.validation_fraction = 0.0
 
@@ -80,6 +82,9 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.optimizer.momentum = 0.9  # assumption: not stated
   c.optimizer.weight_decay = 5e-4  # assumption: not stated
   c.optimizer.schedule = "step(at=(40, 60), factor=0.1)"  # assumption: not stated
+  c.optimizer.warmup = -1.0  # epochs; -1: 5 % of a cosine, none before the others
+  c.optimizer.clip = 0.0  # largest norm of the gradient; 0: any
+  c.optimizer.ema = 0.0  # or 0.999: judged are averaged weights
 
   c.checkpoint = config_dict.ConfigDict()
   c.checkpoint.keep = 1

@@ -64,7 +64,7 @@ class Engine:
 
   def abstract(self) -> steps.TrainState:
     """Shapes, types and shardings of the state: what a restore fills in."""
-    shapes = jax.eval_shape(self._program.init, jax.random.key(0))
+    shapes = jax.eval_shape(self._program.init, jax.random.key(0), None)
     return jax.tree.map(
       lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=self._replicated),
       shapes,

@@ -20,7 +20,7 @@ def make_plan(config, rows: np.ndarray, tiles: Tiles) -> TrainPlan:
     given.schedule,
     given.learning_rate,
     epochs=config.epochs,
-    warmup=given.get("warmup"),
+    warmup=None if given.get("warmup", -1) < 0 else given.warmup,
   )
   return TrainPlan(
     rows,

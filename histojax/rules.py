@@ -104,7 +104,7 @@ SOME = {  # of one data set or network; a config may lack them
   "optimizer.name": TEXT,
   "optimizer.nesterov": TRUTH,
   "optimizer.decay": TEXT,
-  "optimizer.warmup": number(0, 1_000_000),
+  "optimizer.warmup": number(-1, 1_000_000),
   "optimizer.clip": number(0, 1_000_000),
   "optimizer.ema": below(0, 1),
   "optimizer.layer_decay": above(0, 1),

@@ -149,8 +149,8 @@ def abstract_step(config, num_classes: int, mesh, side: int | None = None):
   options = engine.objective(config)
   if side is None:
     angles = np.arange(config.augment.rotations) * (360.0 / config.augment.rotations)
-    options = {"size": view.size, "canvas": view.canvas, "angles": angles}
-    side, _ = stored_size(4 * view.size, 4 * view.size, **options)
+    how = {"size": view.size, "canvas": view.canvas, "angles": angles}
+    side, _ = stored_size(4 * view.size, 4 * view.size, **how)
   shape = (IMAGES, side, side, 3)
   if math.prod(shape) > config.data.device_memory_gib * GIB:  # streamed
     shape = (config.batch_size, *shape[1:])

@@ -42,7 +42,8 @@ PAIRS = {
     {"augment.size": 32, "epochs": 8, "batch_size": 32},
   ),
   "breakhis_vgg": (
-    "crc_histophenotypes_patients", "breakhis_vgg_focal:quick", "breakhis_vgg_focal:quick",
+    "crc_histophenotypes_patients",
+    "breakhis_vgg_focal:quick", "breakhis_vgg_focal:quick",
     {"augment.size": 32, "epochs": 8, "batch_size": 32},
   ),
 }  # fmt: skip

@@ -32,7 +32,7 @@ def main():
 
 
 HEADER = (
-  "| config | network | parameters | GMAC | parity, float32 | published | ours, `:quick` |",
+  "| config | network | parameters | GMAC | parity, float32 | published | `:quick` |",
   "|---|---|---|---|---|---|---|",
 )
 

@@ -119,13 +119,30 @@ def test_a_test_copy_is_found_among_hundreds():
   assert near["pairs"][0]["images"][1] == f"{len(images) - 1:04d}"
 
 
+def test_copies_nearer_by_do_not_hide_those_on_the_other_side():
+  (base,) = textures(1)
+  picture = Image.fromarray(base)
+  coarse = picture.resize((32, 32)).resize((96, 96), Image.Resampling.NEAREST)
+  images = []
+  for source in (coarse, picture):
+    for quality in range(84, 96):
+      held = io.BytesIO()
+      source.save(held, "JPEG", quality=quality)
+      images.append(np.asarray(Image.open(held)))
+  pictures, test = np.stack([discs.small(x) for x in images]), np.arange(24) >= 12
+  for sides, expected in ((None, False), (test, True)):
+    pairs, _ = copies.find(pictures, sides, zooms=(1.0,))
+    assert any(test[pair.a] != test[pair.b] for pair in pairs) == expected
+
+
 def test_an_audit_counts_what_was_planted():
   base = textures(10)
   rng = np.random.default_rng(2)
   rest = [base[0], base[1], copied(Image.fromarray(base[2]), 50, rng), base[7]]
   images = [*base[:7], *rest, base[8]]  # 12, of which the last six are tested
   blank = np.full_like(base[0], 250)
-  images = [*images[:6], blank, *images[6:], blank + 1]
+  blank[:40] += 1  # faint, but the same in both
+  images = [*images[:6], blank, *images[6:], blank]
   digest = [f"{i}" for i in range(14)]
   digest[8], digest[9] = digest[0], digest[1]
   group = [f"g{i % 7}" if i in (2, 9) else f"{i}" for i in range(14)]

@@ -72,10 +72,18 @@ def measured(groups):
   return [methods["wilson_t"]["covered"] for methods in held.values()]
 
 
+def measured_of_classes(groups):
+  """The same of accuracy and balanced accuracy, three classes in two designs."""
+  held = json.loads(MEASURED.read_text())["scores"][str(groups)]
+  cells = [cell for design in held.values() for cell in design.values()]
+  names = "accuracy", "balanced_accuracy"
+  return [cell[name]["wilson_t"]["covered"] for cell in cells for name in names]
+
+
 def test_the_table_is_the_stored_measurement():
   assert json.loads(MEASURED.read_text())["simulations"] >= 2000
   for groups, (low, high) in wilson.COVERAGE.items():
-    found = measured(groups)
+    found = measured(groups) + measured_of_classes(groups)
     assert (low, high) == (int(min(found)), int(np.ceil(max(found)))), groups
 
 

@@ -45,6 +45,20 @@ class VGGInception(nn.Module):
     return self.classifier["6"](self.inception(self.features(x)).mean((2, 3)))
 
 
+class VGGMlp(nn.Module):
+  """VGG16's convolutions, mean, dense, ReLU, dense."""
+
+  def __init__(self, case):
+    super().__init__()
+    self.features = _vgg(case, norm=False).features
+    layers = {"0": nn.Linear(512, 256), "6": nn.Linear(256, case.num_classes)}
+    self.classifier = nn.ModuleDict(layers)
+
+  def forward(self, x):
+    x = self.classifier["0"](self.features(x).mean((2, 3))).relu()
+    return self.classifier["6"](x)
+
+
 def _densenet(case) -> nn.Module:
   names = {"growth": "growth_rate", "width": "num_init_features"}
   names |= {"stage_sizes": "block_config"}
@@ -148,6 +162,7 @@ BUILD = {
   "vgg16_bn": lambda case: _vgg(case, norm=True),
   "vgg19": lambda case: _vgg(case, norm=False, sizes=(2, 2, 4, 4, 4)),
   "vgg16_inception": VGGInception,
+  "vgg16_mlp": VGGMlp,
   "densenet121": _densenet,
   "vit_b_16": _vit,
   "vit_base_patch14_dinov2": _dinov2,
