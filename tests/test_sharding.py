@@ -63,6 +63,7 @@ def disagreement(one, other):
   return found
 
 
+@pytest.mark.full
 def test_two_processes_equal_one(tmp_path):
   paths = [tmp_path / "one.npz", tmp_path / "two.npz"]
   started = [start(paths[0]), *(start(paths[1], place=place) for place in places())]

@@ -83,6 +83,7 @@ class SpatialGate(nn.Module):
       use_running_average=not train,
       momentum=0.99,
       epsilon=1e-5,
+      use_fast_variance=False,
       scale_init=nn.initializers.zeros,
       name="norm",
     )

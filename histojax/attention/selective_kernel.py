@@ -69,7 +69,8 @@ class SelectiveKernel(nn.Module):
     dense = partial(nn.Dense, use_bias=False, kernel_init=nn.initializers.normal(0.01))
     width = max(channels // self.ratio, self.smallest)
     z = dense(width, name="fc1")(sum(means))  # [B, d]
-    norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
+    # images differ little: E[z^2] - E[z]^2 in float32 would be mostly rounding
+    norm = nn.BatchNorm(not train, momentum=0.9, use_fast_variance=False, name="norm")
     logits = dense(self.branches * channels, name="fc2")(nn.relu(norm(z)))
     logits = logits.reshape(-1, 1, 1, self.branches, channels)
     a = nn.softmax(logits, axis=-2)  # [B, 1, 1, M, C]

@@ -1,4 +1,4 @@
-"""Each config's network as a case: its own size and classes, its counterpart's name."""
+"""Each config's network as a case: its classes, its counterpart's name."""
 
 import cases
 from test_configs import CLASSES, load
@@ -27,9 +27,9 @@ LIBRARY = {  # whose code the counterpart is, beside the blocks written from the
 def case(name: str) -> cases.Case:
   """Of configs/<name>.py; what draws at random in training is off.
 
-  VGG's two hidden dense layers have 64 numbers instead of 4,096, on both sides. In
-  training a norm over few numbers (the last map of a small image; SK's, over the images
-  alone) passes rounding on enlarged, so those cases have more images.
+  VGG's two hidden dense layers have 64 numbers instead of 4,096, on both sides. All at
+  224 px, and SK with more images, whose norm sees nothing else: in training a norm over
+  few numbers passes rounding on enlarged.
   """
   config = load(name)
   kwargs = config.model.to_dict()
@@ -49,12 +49,7 @@ def case(name: str) -> cases.Case:
   head = head.replace("dropout=0.5", "dropout=0.0").replace(", slope=0.01", "")
   if head != "linear" or model.startswith("vgg"):
     kwargs["head"] = head
-  size, batch = config.augment.size, 2
-  if size < 100:
-    batch = 8
-  if attention.startswith("sk"):
-    size, batch = 96, 32
   return cases.Case(
     name, model, torch_name, attention, kwargs, len(CLASSES[config.data.name]),
-    batch=batch, size=size, stored=False,
+    batch=8 if attention.startswith("sk") else 2, size=224, stored=False,
   )  # fmt: skip

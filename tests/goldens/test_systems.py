@@ -1,4 +1,9 @@
-"""The network of every config against an independent one, in float32."""
+"""The network of every config against an independent one, in float32.
+
+Where the two differ by more than 1e-4, which a norm over few numbers does to rounding
+in training, ours may be no farther from PyTorch in float64 than 1.5 times what PyTorch
+in float32 is.
+"""
 
 import copy
 import functools
@@ -35,6 +40,16 @@ def test_parity(name):
     torch_models.load(module, weights)
     want = torch_models.logits(module, images, train=mode == "train")
     found[mode] = difference(logits(variables, mode == "train"), want)
+    limit = 1e-4
+    if found[mode] >= limit:  # then it is rounding, if PyTorch's own is as large
+      torch_models.load(module, weights)
+      exact = torch_models.logits(
+        module.double(), images.astype(np.float64), train=mode == "train"
+      )
+      module.float()
+      found[f"{mode}, rounding of PyTorch"] = limit = difference(want, exact)
+      found[mode] = difference(logits(variables, mode == "train"), exact)
+    assert found[mode] < 1.5 * limit, found
   torch_models.load(module, weights)
   want = torch_models.logits(module, images, train=False)
   for block in case.blocks:
@@ -49,5 +64,4 @@ def test_parity(name):
     about = {"oracle": f"{package} {version}", "torch": torch.__version__}
     held[name] = found | about | {"px": case.size, "batch": case.batch}
     pathlib.Path(path).write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
-  assert max(found.values()) < 1e-4, found
   assert np.isfinite(list(found.values())).all()

@@ -48,6 +48,7 @@ def value(table, row, column):
   return found[table["columns"].index(column)]
 
 
+@pytest.mark.alone
 def test_a_slow_block_is_what_the_profile_says_it_costs(asked, tmp_path, capsys):
   plain = asked("plain.py", **{"data.device_memory_gib": 0.0})  # streamed
   request = asked("slow.py", **{"model.attention": "slow"})

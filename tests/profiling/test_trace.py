@@ -73,6 +73,7 @@ def load(tmp_path, source, **changes):
   return startup.load_config(str(path))
 
 
+@pytest.mark.alone
 def test_a_doubled_stage_takes_twice_the_time(
   quick, tmp_path, image_folder, monkeypatch
 ):
@@ -102,6 +103,7 @@ def test_a_doubled_stage_takes_twice_the_time(
   assert planted == expected
 
 
+@pytest.mark.alone
 def test_a_slow_input_is_charged_to_the_input(
   quick, tmp_path, image_folder, monkeypatch
 ):
