@@ -20,6 +20,7 @@ MODES = {
   "train": "train or resume, evaluate, report",
   "evaluate": "score a trained run again and rewrite its report",
   "prepare": "build the data set and its tiles",
+  "compare": "finished runs beside each other: --runs=a,b,c",
   "audit_data": "copies, shared groups and stain on both sides of the split",
   "profile": "where the time goes, and how far it is from the roofline",
   "doctor": "what is missing or wrong here, and the command that mends it",
@@ -29,6 +30,8 @@ MODE = flags.DEFINE_string(
   "mode", "train", "; ".join(f"{k}: {v}" for k, v in MODES.items())
 )
 WORKDIR = flags.DEFINE_string("workdir", "", "run folder; by default runs/<config>/...")
+RUNS = flags.DEFINE_string("runs", "", "run folders, a,b,c, for --mode=compare")
+METRIC = flags.DEFINE_string("metric", "balanced_accuracy", "what is compared")
 TRACE = flags.DEFINE_bool("profile_trace", False, "keep the trace of --mode=profile")
 AGAINST = flags.DEFINE_string("profile_against", "", "a second config to set beside it")
 TARGET = flags.DEFINE_string("profile_target", "", "h200: profile for a GPU not here")
@@ -40,6 +43,10 @@ def main(_):
     from histojax.doctor import screen
 
     return screen.run(request)
+  if request.mode == "compare":
+    from histojax import comparing
+
+    return comparing.run(request, RUNS.value, METRIC.value)
   if request.mode == "profile":
     from histojax.profiling import profile
 

@@ -153,11 +153,13 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
       f"--mode=profile measures one process, not {processes.count()}: start it alone"
     )
   for argument in sys.argv[1:]:
-    if argument.lstrip("-").startswith("profile_") and mode != "profile":
-      raise InputError(f"{argument}: only with --mode=profile")
+    name = argument.lstrip("-").partition("=")[0]
+    for beginning, only in (("profile_", "profile"), ("runs", "compare")):
+      if name.startswith(beginning) and argument.startswith("-") and mode != only:
+        raise InputError(f"{argument}: only with --mode={only}")
   filename = _argument(sys.argv, "config")
   if not filename:
-    if mode == "doctor":
+    if mode in ("doctor", "compare"):
       return Request(None, None, "", "", mode, workdir, "")
     raise InputError(_no_config())
   file, _, variant = filename.partition(":")

@@ -1,0 +1,133 @@
+"""--mode=compare on the prediction files of runs, from the command line to the files."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from histojax import comparing
+from histojax.errors import InputError
+from histojax.evaluation import confusion, predictions, tables
+
+CLASSES = ("benign", "a_b & c|d")  # what LaTeX and Markdown must not trip over
+
+
+def finished(folder, right, *, seed=0, groups=20, per_group=4, **report):
+  """A run folder of which only what is compared is there; `right` is its accuracy."""
+  rng = np.random.default_rng(seed)
+  n = groups * per_group
+  label = np.arange(n) // per_group % 2
+  correct = rng.random(n) < right
+  probability = np.where(correct, 0.8, 0.3)[:, None] * np.eye(2)[label]
+  probability += (1 - probability.sum(-1, keepdims=True)) * np.eye(2)[1 - label]
+  folder.mkdir(parents=True)
+  predictions.write(
+    folder / "predictions.csv",
+    image_id=np.array([f"image{i}" for i in range(n)], object),
+    group=np.array([f"slide{i // per_group}" for i in range(n)], object),
+    label=label, probability=probability, classes=CLASSES,
+  )  # fmt: skip
+  dataset = {"name": "x", "synthetic": False, "group_name": "slide"}
+  content = {"dataset": dataset, "seed": seed, "verdict": {"doubts": []}} | report
+  (folder / "report.json").write_text(json.dumps(content))
+  return folder, label, probability.argmax(-1)
+
+
+@pytest.fixture
+def two(tmp_path):
+  good, label, said = finished(tmp_path / "good" / "seed0", 0.95)
+  bad, *_ = finished(tmp_path / "bad" / "seed0", 0.6, seed=1)
+  return good, bad, label, said
+
+
+def test_the_better_run_is_named_with_its_interval(two):
+  good, bad, label, said = two
+  content = comparing.compared({"good": good, "bad": bad}, "accuracy")
+  (pair,) = content["comparison"]["pairs"]
+  assert (pair["first"], pair["second"]) == ("good", "bad")
+  assert pair["low"] < pair["value"] < pair["high"] and pair["low"] > 0
+  assert content["sentences"] == [
+    f"good and bad differ by {100 * pair['value']:.1f} points of accuracy, 95 % CI"
+    f" {100 * pair['low']:.1f} to {100 * pair['high']:.1f}, p < 0.001: distinguishable"
+    " with 20 slides, good is better."
+  ]
+  matrix = confusion.confusion_matrix(label, said, 2)
+  assert content["runs"]["good"]["accuracy"]["value"] == np.trace(matrix) / matrix.sum()
+
+
+def test_the_command_writes_five_files_and_needs_no_config(two, tmp_path):
+  good, bad, *_ = two
+  out = tmp_path / "out"
+  command = [sys.executable, "launch.py", "--mode=compare", f"--runs={good},{bad}"]
+  done = subprocess.run(
+    [*command, f"--workdir={out}"], cwd=ROOT, capture_output=True, text=True
+  )
+  assert done.returncode == 0, done.stderr
+  assert "good and bad differ by" in done.stdout and "better run first" in done.stdout
+  assert {path.name for path in out.iterdir()} == {
+    f"compare.{kind}" for kind in ("html", "json", "md", "tex", "csv")
+  }
+  rows = list(csv.reader(io.StringIO((out / "compare.csv").read_text())))
+  assert any(row[1] == "a_b & c|d" for row in rows)
+  assert r"a\_b \& c|d &" in (out / "compare.tex").read_text()
+  assert r"| a_b & c\|d |" in (out / "compare.md").read_text()
+  page = (out / "compare.html").read_text()
+  assert "a_b &amp; c|d" in page and not re.search(r"<script|https?://|url\(", page)
+  held = json.loads((out / "compare.json").read_text())
+  assert held["metric"] == "balanced_accuracy" and len(held["tables"]) == 3
+
+
+def test_what_limits_a_comparison_is_said(two, tmp_path):
+  good, *_ = two
+  leaky, *_ = finished(
+    tmp_path / "leaky" / "seed0", 0.9, seed=0, verdict={"doubts": ["3 slides cross."]},
+    dataset={"name": "x", "synthetic": True, "group_name": "slide"},
+  )  # fmt: skip
+  notes = comparing.compared({"good": good, "leaky": leaky}, "accuracy")["notes"]
+  assert "SYNTHETIC images: this says nothing about patients." in notes
+  assert "leaky: 3 slides cross." in notes
+  assert any(note.startswith("One seed each") for note in notes)
+
+
+def test_mistakes_are_one_sentence(two, tmp_path):
+  good, bad, *_ = two
+  other, *_ = finished(tmp_path / "other" / "seed0", 0.9, groups=10)
+
+  def request():
+    class Request:
+      workdir = str(tmp_path / "nothing")
+
+    return Request
+
+  for runs, metric, says in (
+    (f"{good}", "accuracy", "two run folders or more"),
+    (f"{good},{bad}", "acuracy", "did you mean 'accuracy'"),
+    (f"{good},{tmp_path / 'no'}", "accuracy", "holds no finished run"),
+    (f"{good},{good}", "accuracy", "the same folder twice"),
+    (f"{good},{other}", "accuracy", "compare runs of one split"),
+  ):
+    with pytest.raises(InputError, match=says):
+      comparing.run(request(), runs, metric)
+  assert not (tmp_path / "nothing").exists()
+
+
+def test_names_are_as_short_as_they_can_be(tmp_path):
+  def names(*ends):
+    return comparing._names([tmp_path / end for end in ends])
+
+  assert names("a/seed0", "b/seed0") == ["a", "b"]
+  assert names("a/seed0", "a/seed1") == ["seed0", "seed1"]
+  assert names("a/seed0", "b/seed1", "b/seed0") == ["a/seed0", "b/seed1", "b/seed0"]
+
+
+def test_latex_compiles_in_the_eye(tmp_path):
+  text = tables.latex([tables.Table("50 % of $x_1$", ["a", "b"], [["{~}", "1–2"]])])
+  assert r"\caption{50 \% of \$x\_1\$}" in text
+  assert r"\{\textasciitilde{}\} & 1--2 \\" in text
+  assert text.count(r"\begin") == text.count(r"\end") == 2
