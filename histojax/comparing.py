@@ -102,21 +102,21 @@ def write(folder: Path, content: dict) -> None:
 
 
 def show(content: dict, folder: Path) -> None:
-  """The sentences, the scores and the differences on the screen; the rest is written."""
+  """Prints the sentences, the scores and the differences; the rest is written."""
   from rich.markup import escape
   from rich.table import Table as Screen
 
   for said, way in zip(content["sentences"], content["remedies"], strict=True):
     console.say(said, "bold")
     console.say(way)
-  (title, head, rows), _, differences = content["tables"]
-  turned = [head[:1] + [row[0] for row in rows]]  # runs are fewer than scores
+  (title, head, scored), _, differences = content["tables"]
+  turned = [head[:1] + [row[0] for row in scored]]  # runs are fewer than scores
   turned += [
-    list(cells) for cells in zip(head[1:], *(r[1:] for r in rows), strict=True)
+    list(cells) for cells in zip(head[1:], *(row[1:] for row in scored), strict=True)
   ]
-  for title, head, rows in ((title, turned[0], turned[1:]), differences):
+  for about, head, rows in ((title, turned[0], turned[1:]), differences):
     console.say("")
-    console.say(title)
+    console.say(about)
     table = Screen(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for i, name in enumerate(head):
       table.add_column(escape(name), justify="right" if i else "left", overflow="fold")

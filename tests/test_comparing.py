@@ -1,4 +1,4 @@
-"""--mode=compare on the prediction files of runs, from the command line to the files."""
+"""--mode=compare, from the prediction files of runs to what is said of them."""
 
 import csv
 import io
