@@ -153,15 +153,13 @@ def _tables(content: dict, unit: str):
   )
   yield (
     f"Precision, recall and F1 of each class ({about})",
-    ["class", *(f"{m} {name}" for name in each for m in ("P", "R", "F1"))],
+    ["run and class", "precision", "recall", "F1", "images"],
     [
-      [label]
-      + [
-        number(block["per_class"][k][m]["value"], digits)
-        for block in each.values()
-        for m in ("precision", "recall", "f1")
-      ]
-      for k, label in enumerate(classes)
+      [f"{name}, {row['class']}"]
+      + [cell(row[m]) for m in ("precision", "recall", "f1")]
+      + [f"{row['support']:,}"]
+      for name, block in each.items()
+      for row in block["per_class"]
     ],
   )
   what = content["metric"].replace("_", " ")

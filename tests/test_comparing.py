@@ -74,9 +74,9 @@ def test_the_command_writes_five_files_and_needs_no_config(two, tmp_path):
     f"compare.{kind}" for kind in ("html", "json", "md", "tex", "csv")
   }
   rows = list(csv.reader(io.StringIO((out / "compare.csv").read_text())))
-  assert any(row[1] == "a_b & c|d" for row in rows)
-  assert r"a\_b \& c|d &" in (out / "compare.tex").read_text()
-  assert r"| a_b & c\|d |" in (out / "compare.md").read_text()
+  assert any(row[1] == "good, a_b & c|d" for row in rows)
+  assert r"good, a\_b \& c|d &" in (out / "compare.tex").read_text()
+  assert r"| good, a_b & c\|d |" in (out / "compare.md").read_text()
   page = (out / "compare.html").read_text()
   assert "a_b &amp; c|d" in page and not re.search(r"<script|https?://|url\(", page)
   held = json.loads((out / "compare.json").read_text())
