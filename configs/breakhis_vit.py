@@ -28,4 +28,6 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   if variant != "quick":
     c.init.weights = "hf://timm/vit_base_patch16_224.augreg_in1k"  # assumption: which
   c.init.new = "head"
+  if variant == "quick":
+    c.epochs = 4
   return c

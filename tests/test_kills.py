@@ -60,6 +60,7 @@ def check(run, whole):
   assert run.torn() == []
 
 
+@pytest.mark.full
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(run, whole):
   for moment in ("building", "decoding", "saving", "page"):
     assert run.until("SIGKILL", *at(moment)) == -signal.SIGKILL, run.said()
@@ -67,6 +68,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(run, whole):
   check(run, whole)
 
 
+@pytest.mark.full
 def test_a_stopped_run_is_saved_and_ends_in_the_same_bytes(run, whole):
   code = run.until("SIGTERM", r"os.mkdir .*/last/24.orbax-checkpoint-tmp", "1")
   assert code == 143, run.said()

@@ -186,6 +186,7 @@ def test_the_compiled_step_computes_less(tiles):
   assert tail - forward < 0.75 * (whole - forward)
 
 
+@pytest.mark.full
 def test_equals_a_run_whose_gradients_are_masked(tiles):
   """Norms in inference mode everywhere, so that nothing else differs."""
   model, state = make("stem|stage2|stage3", norm="frozen")
