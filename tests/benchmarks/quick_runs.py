@@ -1,6 +1,6 @@
 """Every `:quick` config to its report, one line each: seconds, score, what is trivial.
 
-    python tests/benchmarks/quick_runs.py [--only liver_] [--keep FOLDER]
+    python tests/benchmarks/quick_runs.py [--only 'liver_*'] [--keep FOLDER]
 
 Ends with exit code 1 where a run fails, or is no better than always naming the most
 frequent class. results/quick.json keeps what was seen, with the hardware. The images
@@ -23,10 +23,10 @@ NEEDS_A_SOURCE = {"folder"}
 
 def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("--only", default="", help="beginning of the configs' names")
+  parser.add_argument("--only", default="*", help="names of configs")
   parser.add_argument("--keep", help="where the run folders stay")
   options = parser.parse_args()
-  names = sorted(path.stem for path in (ROOT / "configs").glob(f"{options.only}*.py"))
+  names = sorted(path.stem for path in (ROOT / "configs").glob(f"{options.only}.py"))
   held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   failed = []
   with tempfile.TemporaryDirectory() as scratch:
