@@ -28,7 +28,7 @@ def of_test(folder, tiles, images, content) -> dict:
     paths["confusion"],
     content["scores"]["images"]["confusion"],
     classes,
-    title="Test images, rotations averaged",
+    title="Test images" + ", rotations averaged" * bool(content["scores"]["views"]),
     synthetic=synthetic,
   )
   place = {name: i for i, name in enumerate(tiles.image_id)}
