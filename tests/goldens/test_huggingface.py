@@ -1,7 +1,6 @@
-"""ViT, Swin and DINOv2 live against Hugging Face's transformers (5.23.0 was seen).
+"""ViT, Swin and DINOv2 live against Hugging Face's transformers.
 
-Its models are written apart from timm's and torchvision's. Not among the requirements:
-`pip install transformers` beside tests/requirements-oracles.txt.
+Its models are written apart from timm's and torchvision's.
 """
 
 import re
