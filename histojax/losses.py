@@ -15,7 +15,7 @@ import optax
 
 from histojax.errors import InputError, nearest
 from histojax.metric_learning import batch_hard_triplet, cauchy_hashing
-from histojax.spec import parse
+from histojax.spec import single
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,10 +147,7 @@ def class_weights(text: str, classes, labels) -> np.ndarray | None:
 
 
 def _parsed(text: str) -> tuple[str, dict[str, Any]]:
-  stages = parse(text, known=LOSSES, what="loss")
-  if len(stages) != 1 or len(stages[0]) != 1:
-    raise InputError(f"loss={text!r}: give one loss: {', '.join(LOSSES)}")
-  name, kwargs = stages[0][0]
+  name, kwargs = single(text, known=LOSSES, what="loss")
   for key, value in kwargs.items():
     if key == "smoothing" and not 0 <= value < 1:
       raise InputError(f"loss={text!r}: give a share, 0 <= smoothing < 1")

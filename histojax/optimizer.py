@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import optax
 
 from histojax.errors import InputError, nearest
-from histojax.schedules import rate as rate
 
 NAMES = ("sgd", "adam", "adamw")
 DECAY = ("all", "kernels")

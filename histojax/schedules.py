@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from histojax.errors import InputError, nearest
-from histojax.spec import parse
+from histojax.spec import parse, single
 
 FROM_EPOCH = "from_epoch"
 
@@ -73,10 +73,7 @@ def rate(
       not end in time.
   """
   what = "optimizer.schedule"
-  stages = parse(schedule, known=SCHEDULES, what=what)
-  if len(stages) != 1 or len(stages[0]) != 1:
-    raise InputError(f"{what}={schedule!r}: give one of {', '.join(SCHEDULES)}")
-  name, kwargs = stages[0][0]
+  name, kwargs = single(schedule, known=SCHEDULES, what=what)
   if not learning_rate > 0:
     raise InputError(f"optimizer.learning_rate={learning_rate}: must be positive")
   if warmup is not None and not 0 <= warmup < epochs:

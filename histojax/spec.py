@@ -76,6 +76,18 @@ def per_stage(
   return stages
 
 
+def single(text: str, *, known: Mapping[str, type] | Iterable[str], what: str) -> Term:
+  """`parse`, where there is exactly one term: (name, kwargs).
+
+  Raises:
+    InputError: as `parse`, and where there is none, or more than one.
+  """
+  stages = parse(text, known=known, what=what)
+  if len(stages) != 1 or len(stages[0]) != 1:
+    raise InputError(f"{what}={text!r}: give one of {', '.join(known)}")
+  return stages[0][0]
+
+
 def _flatten(node: ast.expr, operator: type) -> list[ast.expr]:
   """The operands of a chain of one binary operator, from left to right."""
   operands = []

@@ -14,7 +14,10 @@ from histojax.augment.flips import FLIPS
 from histojax.augment.normalise import NORMALISE
 from histojax.augment.rotation import CANVASES
 from histojax.errors import InputError, nearest
+from histojax.losses import CrossEntropy
 from histojax.models import freezing
+
+PLAIN = CrossEntropy()  # what evaluation reports, whatever the training minimises
 
 
 class TrainState(struct.PyTreeNode):
@@ -114,11 +117,6 @@ def chosen(array, index):
   return array if index is None else array[index]
 
 
-def cross_entropy(outputs, labels):
-  """-log p_y: [B]. What evaluation reports, whatever the training minimises."""
-  return optax.softmax_cross_entropy_with_integer_labels(outputs["logits"], labels)
-
-
 def averaged(ema: dict, state: TrainState, decay: float) -> dict:
   """ema <- d ema + (1 - d) new, of parameters and running statistics alike.
 
@@ -132,7 +130,7 @@ def averaged(ema: dict, state: TrainState, decay: float) -> dict:
 
 
 def train_step(
-  state: TrainState, tiles, row, *, model, tx, view: View, loss=cross_entropy,
+  state: TrainState, tiles, row, *, model, tx, view: View, loss=PLAIN,
   ema: float = 0.0,
 ):  # fmt: skip
   """One update. Returns (state, {"loss", "accuracy", "grad_norm"}), each float32 [].
@@ -194,7 +192,7 @@ def eval_step(params, batch_stats, tiles, row, *, model, view: View):
   labels = chosen(tiles["label"], row.get("index"))
   found = {
     "probability": jax.nn.softmax(logits),
-    "loss": cross_entropy({"logits": logits}, labels),
+    "loss": PLAIN({"logits": logits}, labels),
   }
   return found | {k: ends[k] for k in ("embedding",) if k in ends}
 
@@ -210,7 +208,7 @@ class Compiled:
 
 @functools.cache
 def compiled(
-  model, tx, view: View, mesh, tiles_shape: tuple[int, ...], *, loss=cross_entropy,
+  model, tx, view: View, mesh, tiles_shape: tuple[int, ...], *, loss=PLAIN,
   ema: float = 0.0,
 ) -> Compiled:  # fmt: skip
   """Jits the three functions: state replicated and donated, batch split over `data`.

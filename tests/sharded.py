@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
-from histojax import optimizer, processes, startup  # noqa: E402
+from histojax import processes, schedules, startup  # noqa: E402
 
 SMALL = {
   "epochs": 2,
@@ -70,7 +70,7 @@ def main(path, changes):
 
   config, tiles = small_config(changes), textures()
   engine = Engine(config, tiles)
-  rate = optimizer.rate("constant", 0.02)
+  rate = schedules.rate("constant", 0.02)
   plan = TrainPlan(
     np.arange(24), config.batch_size, config.epochs, 0, 4, "random", rate
   )
@@ -95,7 +95,7 @@ def program(path, changes):
   from histojax.engine import Engine
 
   engine = Engine(small_config(changes), textures())
-  rate = optimizer.rate("constant", 0.02)
+  rate = schedules.rate("constant", 0.02)
   plan = TrainPlan(np.arange(24), 8, 1, 0, 4, "random", rate)
   batch = next(iter(engine.batches(plan)))
   lowered = engine.train_step.lower(engine.abstract(), *batch)

@@ -12,7 +12,8 @@ from conftest import ROOT
 from histojax import models, rules, startup, steps
 from histojax.data.tiles import Tiles
 from histojax.engine import Engine, parts
-from histojax.experiment import make_plan, storage
+from histojax.experiment import storage
+from histojax.planning import make_plan
 
 CLASSES = {
   "liver": ("poor", "moderate", "well"),

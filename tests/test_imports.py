@@ -23,7 +23,7 @@ MAY_IMPORT = {
   "metric_learning": set(),
   "schedules": {"spec"},
   "models": {"models", "attention", "ops", "spec"},
-  "steps": {"augment", "models", "sharding"},
+  "steps": {"augment", "losses", "models", "sharding"},
 }
 
 

@@ -11,7 +11,7 @@ from ml_collections import config_dict
 from safetensors.numpy import save_file
 from sharded import small_config, textures
 
-from histojax import initial, models, startup
+from histojax import initial, models, schedules, startup
 from histojax.engine import Engine
 from histojax.errors import InputError
 from histojax.models.pretrained import from_torch, torch_shapes
@@ -108,10 +108,9 @@ def test_weights_are_data_of_the_program(exported, tmp_path):
 
 
 def plan(engine):
-  from histojax import optimizer
   from histojax.data.plan import TrainPlan
 
-  rate = optimizer.rate("constant", 0.02)
+  rate = schedules.rate("constant", 0.02)
   return TrainPlan(np.arange(24), 8, 1, 0, 4, "random", rate)
 
 

@@ -119,8 +119,8 @@ def test_mistakes_are_one_sentence():
   for spec, sentence in (
     ("focl", "did you mean 'focal'"),
     ("focal(gama=1.0)", "did you mean 'gamma'"),
-    ("cross_entropy+focal", "give one loss"),
-    ("none", "give one loss"),
+    ("cross_entropy+focal", "give one of"),
+    ("none", "give one of"),
     ("cross_entropy(smoothing=1.0)", "0 <= smoothing < 1"),
     ("focal(gamma=-1.0)", "gamma must be a number from 0"),
     ("multitask(gamma=0.0)", "gamma must be greater than 0"),

@@ -25,7 +25,7 @@ from histojax.attention.selective_kernel import SelectiveKernel
 from histojax.attention.spatial import SpatialAttention
 from histojax.attention.squeeze_excite import SqueezeExcite
 from histojax.errors import InputError
-from histojax.spec import Stage, Term
+from histojax.spec import Stage, Term, per_stage
 
 GATES = {
   "se": SqueezeExcite,
@@ -40,6 +40,21 @@ TRANSFORMS = {
   "dnl": DisentangledNonLocal,
   "lam": LightweightAttention,
 }
+
+
+def gates_only(text: str, count: int, network: str) -> tuple[Stage, ...]:
+  """Of a spec, `count` stages for a network without bottlenecks.
+
+  Raises:
+    InputError: as `spec.per_stage`, or a mixer.
+  """
+  stages = per_stage(text, count, known={**GATES, **MIXERS}, what="attention")
+  if mixers := [name for stage in stages for name, _ in stage if name in MIXERS]:
+    raise InputError(
+      f"attention={text!r}: a {network} has no bottleneck whose 3x3 convolution"
+      f" {mixers[0]!r} could replace; give gates ({', '.join(GATES)}) or use a ResNet"
+    )
+  return stages
 
 
 def mixer_and_gates(stage: Stage) -> tuple[Term | None, Stage]:

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from histojax.attention.recorded import record
 from histojax.errors import InputError
 
 
@@ -54,10 +55,8 @@ class DisentangledNonLocal(nn.Module):
     logits = logits * ((half**-0.5 if self.scale else 1.0) / self.temperature)
     pairwise = nn.softmax(logits, axis=-1)  # [B, N, N]
     unary = nn.softmax(m[..., 0], axis=-1)  # [B, N]
-    if not self.is_initializing():
-      one = {"reduce_fn": lambda _, new: new, "init_fn": lambda: None}  # not a tuple
-      self.sow("gates", "dnl_pairwise", pairwise, **one)
-      self.sow("gates", "dnl_unary", unary.reshape(batch, height, width, 1), **one)
+    record(self, "dnl_pairwise", pairwise)
+    record(self, "dnl_unary", unary.reshape(batch, height, width, 1))
 
     y = jnp.einsum("bij,bjc->bic", pairwise, v)
     if self.gamma:

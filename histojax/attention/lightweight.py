@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 
 from histojax.attention.efficient_channel import EfficientChannel
+from histojax.attention.recorded import record
 from histojax.attention.squeeze_excite import SqueezeExcite
 from histojax.errors import InputError, nearest
 
@@ -28,7 +29,5 @@ class LightweightAttention(nn.Module):
     if self.gate not in _GATES:
       raise InputError(f"lam(gate={self.gate}): {nearest(self.gate, _GATES)}")
     g = _GATES[self.gate](name=self.gate)(x, train=train)  # [B, 1, 1, C]
-    if not self.is_initializing():
-      one = {"reduce_fn": lambda _, new: new, "init_fn": lambda: None}  # not a tuple
-      self.sow("gates", "lam_gate", g, **one)
+    record(self, "lam_gate", g)
     return (x * g).astype(x.dtype)

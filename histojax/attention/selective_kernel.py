@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from histojax.attention.recorded import record
 from histojax.errors import InputError
 
 LARGEST = {"branches": 8, "smallest": 65_536}
@@ -74,8 +75,6 @@ class SelectiveKernel(nn.Module):
     logits = dense(self.branches * channels, name="fc2")(nn.relu(norm(z)))
     logits = logits.reshape(-1, 1, 1, self.branches, channels)
     a = nn.softmax(logits, axis=-2)  # [B, 1, 1, M, C]
-    if not self.is_initializing():
-      one = {"reduce_fn": lambda _, new: new, "init_fn": lambda: None}  # not a tuple
-      self.sow("gates", "sk_gate", a, **one)
+    record(self, "sk_gate", a)
     mixed = sum(a[..., m, :] * u for m, u in enumerate(parts))
     return mixed.astype(x.dtype)

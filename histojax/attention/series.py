@@ -9,12 +9,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from histojax.attention import GATES, TRANSFORMS
+from histojax.attention.recorded import record
 from histojax.ops.batch_norm import widen
 from histojax.ops.gating import channel_mean, split
 from histojax.spec import Stage
-
-# One array per gate, where `sow` by itself would gather a tuple.
-_REPLACE = {"reduce_fn": lambda _, new: new, "init_fn": lambda: None}
 
 
 class Series(nn.Module):
@@ -71,8 +69,7 @@ class Series(nn.Module):
         g = gate((now * math.prod(product)).astype(x.dtype) if product else now)
       factors = g if isinstance(g, tuple) else (g,)
       g = math.prod(factors)
-      if not self.is_initializing():
-        self.sow("gates", f"{label}_gate", g, **_REPLACE)
+      record(self, f"{label}_gate", g)
       product += factors
       mean = None if mean is None or g.shape[1:3] != (1, 1) else mean * g
     return product

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from histojax.attention import GATES, MIXERS
+from histojax.attention import gates_only
 from histojax.attention.series import Series
 from histojax.errors import InputError, nearest
 from histojax.models import heads
@@ -19,7 +19,7 @@ from histojax.models.freezing import frozen_parts
 from histojax.models.layers import ConvNorm, Kernel, Norm
 from histojax.ops.batch_norm import moments, scale_shift, widen
 from histojax.ops.convolution import conv
-from histojax.spec import Stage, per_stage
+from histojax.spec import Stage
 
 NORMS = ("batch", "frozen")
 BOTTLENECK = 4  # a layer's 1x1 has that many times the channels of its 3x3
@@ -68,15 +68,7 @@ class DenseNet(nn.Module):
       raise InputError(f"model.norm={self.norm!r}: {nearest(str(self.norm), NORMS)}")
 
   def _gates(self) -> tuple[Stage, ...]:
-    known = {**GATES, **MIXERS}
-    stages = per_stage(self.attention, 4, known=known, what="attention")
-    if mixers := [name for stage in stages for name, _ in stage if name in MIXERS]:
-      raise InputError(
-        f"attention={self.attention!r}: a DenseNet has no bottleneck whose 3x3"
-        f" convolution {mixers[0]!r} could replace; give gates ({', '.join(GATES)}) or"
-        " use a ResNet"
-      )
-    return stages
+    return gates_only(self.attention, 4, "DenseNet")
 
   @nn.compact
   def __call__(

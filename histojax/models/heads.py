@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from histojax.errors import InputError
-from histojax.spec import parse
+from histojax.spec import single
 
 Ends = dict[str, jax.Array]
 POOLED = 7  # the side of the map that VGG's first dense layer reads
@@ -158,10 +158,7 @@ def check(spec: str, parts: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
     InputError: an unknown head or argument, a value no head can have, or a map that
       the network does not have.
   """
-  stages = parse(spec, known=HEADS, what="model.head")
-  if len(stages) != 1 or len(stages[0]) != 1:
-    raise InputError(f"model.head={spec!r}: give one head: {', '.join(HEADS)}")
-  name, kwargs = stages[0][0]
+  name, kwargs = single(spec, known=HEADS, what="model.head")
   for key in {"num_classes", "dtype"} & kwargs.keys():
     raise InputError(f"model.head={spec!r}: {key} is not set here")
   if not 0 <= kwargs.get("dropout", 0) < 1:

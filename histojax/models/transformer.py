@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from histojax.attention.recorded import record
 from histojax.errors import InputError
 from histojax.spec import NONE
 
@@ -58,11 +59,7 @@ class SelfAttention(nn.Module):
       "...qhd,...khd->...hqk", q * q.shape[-1] ** -0.5, k, preferred_element_type=wide
     )
     weights = jax.nn.softmax(logits if bias is None else logits + bias)
-    if not self.is_initializing():
-      self.sow(
-        "attention_maps", "softmax", weights,
-        reduce_fn=lambda _, new: new, init_fn=lambda: None,
-      )  # fmt: skip
+    record(self, "softmax", weights, "attention_maps")
     x = jnp.einsum("...hqk,...khd->...qhd", weights.astype(x.dtype), v)
     return dense(width, x.dtype, "proj")(x.reshape(*x.shape[:-2], width))
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from histojax.attention import GATES, MIXERS
+from histojax.attention import gates_only
 from histojax.attention.series import Series
 from histojax.errors import InputError, nearest
 from histojax.models import heads
@@ -19,7 +19,7 @@ from histojax.models.freezing import frozen_parts
 from histojax.models.layers import ConvNorm
 from histojax.ops.convolution import conv
 from histojax.ops.max_pool import max_pool_2x2
-from histojax.spec import Stage, per_stage
+from histojax.spec import Stage
 
 NORMS = ("none", "batch", "frozen")
 
@@ -70,14 +70,7 @@ class VGG(nn.Module):
       raise InputError(f"model.norm={self.norm!r}: {nearest(str(self.norm), NORMS)}")
 
   def _gates(self) -> tuple[Stage, ...]:
-    known = {**GATES, **MIXERS}
-    stages = per_stage(self.attention, 5, known=known, what="attention")
-    if mixers := [name for stage in stages for name, _ in stage if name in MIXERS]:
-      raise InputError(
-        f"attention={self.attention!r}: VGG has no bottleneck whose 3x3 convolution"
-        f" {mixers[0]!r} could replace; give gates ({', '.join(GATES)}) or use a ResNet"
-      )
-    return stages
+    return gates_only(self.attention, 5, "VGG")
 
   @nn.compact
   def __call__(

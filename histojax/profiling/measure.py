@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from histojax import experiment, loop
+from histojax import experiment, loop, planning
 from histojax.data import catalogue, splits
 from histojax.data import tiles as tile_cache
 from histojax.engine import Engine
@@ -40,7 +40,7 @@ class Bench:
     tiles = tile_cache.prepare(self.dataset, *stored, config.data.on_error)
     self.stored_size = stored[0]
     self.split = splits.asked(tiles, config.split)[0]
-    self.plan = experiment.make_plan(config, self.split.train, tiles)
+    self.plan = planning.make_plan(config, self.split.train, tiles)
     self.engine = Engine(config, tiles)
     self.batch = config.batch_size
     self.seconds, self.compiling, self.stalls = {}, {}, []

@@ -89,7 +89,7 @@ def measure(count: int) -> dict:
   import jax
   from absl import flags
 
-  from histojax import experiment, startup
+  from histojax import planning, startup
   from histojax.data import splits
   from histojax.engine import Engine
 
@@ -106,7 +106,7 @@ def measure(count: int) -> dict:
   found["opened"], open_seconds = peak.look(), time.perf_counter() - began
   split = splits.make(data, config.split)
   json.dumps(splits.record(data, split))
-  plan = experiment.make_plan(config, split.train, data)
+  plan = planning.make_plan(config, split.train, data)
   engine = Engine(config, data)
   batches = engine.batches(plan)
   jax.block_until_ready(next(batches))

@@ -133,7 +133,7 @@ def test_every_trained_parameter_gets_a_gradient():
     ({"attention": "se|se"}, "has 2 stages"),
     ({"freeze": "stage2"}, "'stem.stage2'"),
     ({"norm": "none"}, "norm='none'"),
-    ({"head": "fc|linear"}, "give one head"),
+    ({"head": "fc|linear"}, "give one of"),
   ],
 )
 def test_bad_arguments_get_one_sentence(arguments, says):

@@ -209,7 +209,7 @@ def test_inception_drops_before_its_dense_layer():
     ({"head": "linaer"}, "did you mean 'linear'"),
     ({"head": "fc(dropout=1.0)"}, "0 <= dropout < 1"),
     ({"head": "fc(num_classes=3)"}, "is not set here"),
-    ({"head": "fc|linear"}, "give one head"),
+    ({"head": "fc|linear"}, "give one of"),
     ({"attention": "sk+se"}, "no bottleneck"),
     ({"attention": "none|none|se|se"}, "has 4 stages"),
     ({"freeze": "stage2"}, "stage1|stage2"),
