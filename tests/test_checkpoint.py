@@ -44,6 +44,7 @@ def test_what_a_kill_left_of_older_checkpoints_is_cleared(tmp_path):
     assert steps_in(tmp_path / "last") == [3]
 
 
+@pytest.mark.full
 def test_frozen_parts_and_dropout_resume_in_the_same_bytes(tmp_path, tiles):  # noqa: F811
   small = dict(stage_sizes=(1,) * 5, widths=(4, 4, 4, 8, 8), head="fc(hidden=16)")
   model = VGG(num_classes=3, **small, freeze="stage1")

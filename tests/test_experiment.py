@@ -131,6 +131,7 @@ def test_streamed_and_resident_give_the_same_bytes(finished, images, tmp_path):
     assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
 
 
+@pytest.mark.full
 def test_seeds_and_folds_share_one_trace(finished, images, tmp_path, monkeypatch):
   chex.clear_trace_counter()
   for name in ("train_step", "eval_step", "init"):

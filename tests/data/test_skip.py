@@ -115,6 +115,7 @@ def run(source, workdir, on_error):
   return workdir
 
 
+@pytest.mark.full
 def test_screen_log_and_report_count_them(damaged, tmp_path, cache, capsys):
   folder = run(damaged, tmp_path / "run", "skip")
   said, log = capsys.readouterr().out, (folder / "log.txt").read_text()

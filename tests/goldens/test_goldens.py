@@ -42,7 +42,16 @@ def test_no_row_is_forgotten():
   assert stored == {case.name for case in cases.STORED}, "run tests/goldens/make.py"
 
 
-@pytest.mark.parametrize("case", cases.STORED, ids=lambda case: case.name)
+DEEP = {"resnet50", "resnet50_v1", "seresnet50", "seresnet50_v1", "sk_small"}
+
+
+def weighed(case):
+  """A case of fifty layers, whose blocks a small one has too, is for the full run."""
+  marks = [pytest.mark.full] * (case.name in DEEP)
+  return pytest.param(case, id=case.name, marks=marks)
+
+
+@pytest.mark.parametrize("case", map(weighed, cases.STORED))
 def test_model(case):
   model = models.create(**case.arguments())
   images = jnp.asarray(randomised.images(case.batch, case.size))

@@ -108,6 +108,7 @@ def test_frozen_norms_and_parts(kwargs, still):
     assert all(same) if name.split("_")[0] in still else not any(same), name
 
 
+@pytest.mark.full
 def test_every_trained_parameter_gets_a_gradient():
   model, variables, x = small()
   model = model.clone(freeze="stem|stage2")

@@ -161,6 +161,7 @@ def test_trained_parameters_of_resnet50_on_nine_classes(freeze, trained):
   assert sum(leaf.size for leaf in traces) == trained  # nor does momentum
 
 
+@pytest.mark.full
 def test_the_compiled_step_computes_less(tiles):
   """XLA's count of operations: a step is three forward passes, less what is frozen."""
 
@@ -207,6 +208,7 @@ def test_equals_a_run_whose_gradients_are_masked(tiles):
       np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.full
 def test_frozen_norms_train_scale_and_bias_and_keep_statistics(tiles):
   model, state = make(norm="frozen", attention="none|none|none|sk(groups=8)+cbam")
   after, _ = train(model, state, tiles, 1)

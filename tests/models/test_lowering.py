@@ -10,9 +10,9 @@ from histojax.models import MODELS
 from histojax.ops.platform import lowered_for
 
 CASES = [
-  ("none", {}),
-  ("se(ratio=4)", {}),
-  ("cbam(ratio=4)", {}),
+  pytest.param("none", {}, marks=pytest.mark.full),
+  pytest.param("se(ratio=4)", {}, marks=pytest.mark.full),
+  pytest.param("cbam(ratio=4)", {}, marks=pytest.mark.full),
   ("sk(groups=4)|se+cbam|cbam+se|none", {}),
   pytest.param("se", {"norm": "frozen"}, marks=pytest.mark.full),
   pytest.param("cbam", {"stride_in_1x1": True}, marks=pytest.mark.full),

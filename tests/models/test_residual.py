@@ -115,6 +115,7 @@ def test_maps_are_recorded_without_changing_the_output():
   assert gates["stage5_end"]["dnl"]["dnl_pairwise"].shape == (2, 4, 4)
 
 
+@pytest.mark.full
 def test_every_parameter_gets_a_gradient():
   model, variables, x = everything()
 

@@ -93,6 +93,7 @@ def test_a_place_sees_its_window_and_no_other(shift):
   assert len(rows) == 49
 
 
+@pytest.mark.full
 def test_maps_are_captured_and_every_parameter_gets_a_gradient():
   model, variables, x = small(drop_path=0.0)
 

@@ -56,6 +56,7 @@ def test_is_convolution_and_batch_norm(target):
     assert_same(fused, plain, x, residual, kernel, scale, bias, atol=1e-11)
 
 
+@pytest.mark.full
 def test_bfloat16_gradients_are_no_worse_than_the_plain_form_s():
   def network(seed):
     x = activations(8, 14, 14, 64, seed=10 * seed)

@@ -99,6 +99,7 @@ def test_a_map_of_more_places_than_16_bits_count():
   assert pullback(top)[0].argmax() == 290 * 300 + 7
 
 
+@pytest.mark.full
 def test_bfloat16_gradients_are_no_worse_than_the_plain_form_s():
   with jax.enable_x64(True), lowered_for("gpu"):
     y, residual = activations(4, 9, 9, 16) - 0.4, activations(4, 9, 9, 16, seed=1)
