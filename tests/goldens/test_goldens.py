@@ -51,7 +51,7 @@ def weighed(case):
   return pytest.param(case, id=case.name, marks=marks)
 
 
-@pytest.mark.parametrize("case", map(weighed, cases.STORED))
+@pytest.mark.parametrize("case", [weighed(case) for case in cases.STORED])
 def test_model(case):
   model = models.create(**case.arguments())
   images = jnp.asarray(randomised.images(case.batch, case.size))
