@@ -29,5 +29,6 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
     c.init.weights = "hf://timm/vit_base_patch14_dinov2.lvd142m"  # assumption: which
   c.init.new = "head"
   if variant == "quick":
-    c.model.freeze, c.augment.size, c.epochs = "none", 56, 4
+    c.model.freeze, c.augment.size, c.epochs = "none", 56, 8
+    c.optimizer.learning_rate = 5e-5
   return c
