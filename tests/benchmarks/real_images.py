@@ -2,7 +2,7 @@
 
     python tests/benchmarks/real_images.py ../shared/data [--only cervix]
 
-Small (64 or 32 px) and from scratch, because no weights come along: it says what the
+Small (48 or 32 px) and from scratch, because no weights come along: it says what the
 blocks do at this scale, nothing of the papers' own data. A seed draws the split, too;
 groups (patients, capture groups) never cross it where they are known. One line per run;
 results/real_images.json keeps what was seen. The colorectal paper's winner is ImageNet
@@ -27,24 +27,24 @@ SEEDS = (0, 1, 2)
 PAIRS = {
   "liver": (
     "crc_polyp5_flagy", "liver_senet:quick", "liver_resnet50:quick",
-    {"augment.size": 64, "epochs": 10, "evaluate_every": 5},
+    {"augment.size": 48, "epochs": 6, "evaluate_every": 6},
   ),
   "cervix": (
     "herlev_papsmear", "sipakmed_multi_attention:quick", "sipakmed_resnet50:quick",
-    {"augment.size": 64, "epochs": 20},
+    {"augment.size": 48, "epochs": 14},
   ),
   "colorectal": (
     "crc_polyp5_flagy", "crc_resnet18_multitask:quick", "crc_resnet18:quick",
-    {"augment.size": 64, "epochs": 10},
+    {"augment.size": 48, "epochs": 6},
   ),
   "breakhis_dala": (
     "crc_histophenotypes_patients", "breakhis_dala:quick", "breakhis_resnet50:quick",
-    {"augment.size": 32, "epochs": 8, "batch_size": 32},
+    {"augment.size": 32, "epochs": 4, "batch_size": 32},
   ),
   "breakhis_vgg": (
     "crc_histophenotypes_patients",
     "breakhis_vgg_focal:quick", "breakhis_vgg_focal:quick",
-    {"augment.size": 32, "epochs": 8, "batch_size": 32},
+    {"augment.size": 32, "epochs": 4, "batch_size": 32},
   ),
 }  # fmt: skip
 LOSSES = {"breakhis_vgg": ("focal(gamma=2.0)", "cross_entropy")}
