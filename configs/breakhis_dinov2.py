@@ -30,5 +30,5 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
   c.init.new = "head"
   if variant == "quick":
     c.model.freeze, c.augment.size, c.epochs = "none", 56, 8
-    c.optimizer.learning_rate = 5e-5
+    c.optimizer.clip = 1.0
   return c

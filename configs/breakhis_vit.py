@@ -29,5 +29,5 @@ def get_config(variant: str = "") -> config_dict.ConfigDict:
     c.init.weights = "hf://timm/vit_base_patch16_224.augreg_in1k"  # assumption: which
   c.init.new = "head"
   if variant == "quick":
-    c.epochs = 4
+    c.epochs, c.optimizer.clip = 6, 1.0
   return c
