@@ -32,6 +32,7 @@ def get_config(variant: str = ""):
   c.model.freeze = "none"  # or parts that are not trained: stage1|stage2, backbone
   c.model.dtype = "auto"  # bfloat16 on a GPU, float32 on a CPU
   if variant == "quick":
+    c.epochs, c.evaluate_every = 12, 3
     c.model.norm = "batch"  # from scratch and in minutes it learns nothing without
     c.model.head = "fc(hidden=256, dropout=0.5)"
   return c
