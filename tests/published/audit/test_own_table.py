@@ -1,0 +1,219 @@
+"""A table of one's own: read with its digits, refused with line and column."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from histojax.errors import InputError
+from histojax.evaluation.wilson import wilson
+from histojax.published import audit
+from histojax.published.audit import own_table
+from histojax.published.audit.printed import percent
+
+GRAVE = {"impossible", "inconsistent"}
+LIVER = """model,class,n,precision,recall,f1,accuracy
+SENet,poor,1008,92.02,98.41,95.11,
+SENet,moderate,1188,98.21,92.59,95.32,
+SENet,well,936,95.50,95.30,95.40,
+SENet,,3132,,,,95.27
+"""
+
+
+@pytest.fixture
+def audited(tmp_path):
+  def of(text, encoding="utf-8"):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(text.encode(encoding))
+    return audit.findings(own_table.read(path), wilson)
+
+  return of
+
+
+def said(found, gravity):
+  return [each.text for each in found if each.gravity == gravity]
+
+
+def printed_table(cm, digits=2, ratios=False):
+  """The CSV of what a paper would print of a confusion matrix."""
+  rows = ["model,class,n,precision,recall,f1,accuracy,balanced_accuracy"]
+
+  def cell(above, below=1):
+    text = percent(Fraction(above) / int(below) / (100 if ratios else 1), digits)
+    return text.removesuffix(" %")
+
+  recall = [Fraction(int(cm[i, i]), int(cm[i].sum())) for i in range(len(cm))]
+  for i, hit in enumerate(np.diag(cm)):
+    n, predicted, hit = int(cm[i].sum()), int(cm[:, i].sum()), int(hit)
+    each = cell(hit, predicted), cell(hit, n), cell(2 * hit, n + predicted)
+    rows.append(f"net,{i},{n},{','.join(each)},,")
+  total = int(cm.sum())
+  accuracy = cell(int(np.trace(cm)), total)
+  rows.append(f"net,,{total},,,,{accuracy},{cell(sum(recall) / len(recall))}")
+  return "\n".join(rows)
+
+
+@st.composite
+def tables(draw):
+  k = draw(st.integers(2, 4))
+  cells = draw(st.lists(st.integers(0, 30), min_size=k * k, max_size=k * k))
+  return np.reshape(cells, (k, k)) + 40 * np.eye(k, dtype=int)
+
+
+@settings(deadline=None, max_examples=25)
+@given(tables(), st.integers(1, 3), st.booleans())
+def test_a_right_table_is_never_accused(tmp_path_factory, cm, digits, ratios):
+  path = tmp_path_factory.mktemp("own") / "mine.csv"
+  path.write_text(printed_table(cm, digits + 2 * ratios, ratios))
+  found = audit.findings(own_table.read(path), wilson)
+  assert not [each for each in found if each.gravity in GRAVE | {"only if"}]
+
+
+@settings(deadline=None, max_examples=15)
+@given(tables(), st.data())
+def test_a_wrong_digit_of_a_small_table_is_told(tmp_path_factory, cm, data):
+  """Of few hundred items every score with two digits is pinned down to its last."""
+  lines = printed_table(cm).splitlines()
+  row = data.draw(st.integers(1, len(cm)))
+  cells = lines[row].split(",")
+  column = data.draw(st.sampled_from([3, 4, 5]))
+  text = cells[column]
+  at = data.draw(st.sampled_from([i for i, c in enumerate(text) if c.isdigit()]))
+  digit = data.draw(st.sampled_from("0123456789"))
+  cells[column] = text[:at] + digit + text[at + 1 :]
+  assume(Fraction(cells[column]) <= 100 and Fraction(cells[column]) != Fraction(text))
+  lines[row] = ",".join(cells)
+  path = tmp_path_factory.mktemp("own") / "mine.csv"
+  path.write_text("\n".join(lines))
+  found = audit.findings(own_table.read(path), wilson)
+  assert [each for each in found if each.gravity in GRAVE | {"only if"}], lines
+
+
+def test_the_typing_error_of_a_single_table_is_found(audited):
+  assert not {each.gravity for each in audited(LIVER)} & GRAVE
+  found = audited(LIVER.replace("98.41", "99.41"))
+  assert "recall 98.41 % they agree" in said(found, "inconsistent")[0]
+  # a digit that two numbers could mend: neither is accused
+  found = audited("model,class,precision,recall,f1\nnet,a,80.0,90.0,84.9\n")
+  assert "One digit mends it" in said(found, "inconsistent")[0]
+  found = audited("model,class,precision,recall,f1\nnet,a,80.0,90.0,12.3\n")
+  assert "No single digit mends it" in said(found, "inconsistent")[0]
+
+
+def test_a_matrix_of_two_classes_is_complete(audited):
+  text = """model,class,n,precision,recall
+net,sick,50,87.2,82.0
+net,well,150,94.1,96.0
+"""
+  (one,) = [t for t in said(audited(text), "follows") if "matrix" in t]
+  assert "[[41,9],[6,144]]" in one
+
+
+def test_averages_are_told_apart(audited):
+  text = "model,class,n,recall,accuracy,balanced_accuracy\nnet,a,90,90.0,,\n"
+  text += "net,b,10,50.0,,\nnet,all,100,,{},70.0\n"
+  assert not {each.gravity for each in audited(text.format("86.0"))} & GRAVE
+  found = audited(text.format("70.0"))
+  assert "70.0 % is the macro mean" in " ".join(said(found, "only if"))
+  assert not {each.gravity for each in found} & GRAVE
+  found = audited(text.format("88.0"))
+  assert "is no mean of the classes" in " ".join(said(found, "inconsistent"))
+  assert "need 86 of 100 right, accuracy 86.0 %, not 88.0 %" in " ".join(
+    said(found, "inconsistent")
+  )
+
+
+def test_counts_beside_scores(audited):
+  text = "model,class,n,tp,predicted,precision,recall\nnet,a,50,41,47,87.2,{}\n"
+  assert "beside them: 2" in " ".join(said(audited(text.format("82.0")), "holds"))
+  assert not {each.gravity for each in audited(text.format("82.0"))} & GRAVE
+  found = audited(text.format("84.0"))
+  assert "41 of 50 is 82.0 %, not 84.0 %" in " ".join(said(found, "inconsistent"))
+
+
+def test_one_class_of_two_is_no_contradiction(audited):
+  text = "model,class,n,precision,recall,f1,accuracy\nnet,sick,50,87.2,82.0,84.5,\n"
+  found = audited(text + "net,all,200,,,,92.5\n")
+  assert {each.gravity for each in found} == {"holds", "follows"}
+
+
+def test_folds_and_copies(audited):
+  text = "model,n,accuracy,sd,folds,copies\na,360,95.28,{},5,36\nb,360,95.00,1.2,5,36\n"
+  found = audited(text.format("1.2"))
+  assert "a leads b by 1 of 360 items" in said(found, "within one photograph")[0]
+  assert "36 of one image" in said(found, "within one photograph")[0]
+  found = audited(text.format("60.0"))
+  assert "at most, not 60.0 %" in said(found, "impossible")[0]
+
+
+def test_classes_that_do_not_sum_up(audited):
+  found = audited(LIVER.replace("3132", "3131"))
+  assert "sum to 3,132, not 3,131" in " ".join(said(found, "inconsistent"))
+
+
+def test_units(audited):
+  ratios = audited("model,n,accuracy\na,200,0.952\n")
+  assert "no count of 200 items prints 0.952 (190 print 0.950" in ratios[0].text
+  signed = audited("model,n,accuracy\na,200,0.5%\n")
+  assert "1 shares" in " ".join(said(signed, "holds"))
+  excel = audited("\ufeffModel,N,Accuracy\r\n\r\na,200,95.2\r\n")
+  assert "190 print 95.0 %" in excel[0].text
+
+
+@pytest.mark.parametrize(
+  ("text", "sentence"),
+  [
+    ("", "no rows below the header"),
+    ("model,accuracy\n", "no rows below the header"),
+    ("model,acuracy\na,95\n", "line 1: no column is called 'acuracy'; did you mean"),
+    ("class,accuracy\na,95\n", "line 1: there is no column 'model'"),
+    ("model,accuracy,accuracy\na,95,95\n", "two columns are called 'accuracy'"),
+    ("model;accuracy\na;95,3\n", "separated by ';': use commas"),
+    ("model,n\na,95\n", "holds no score"),
+    ("model,accuracy\na,95,3\n", "line 2: 3 cells below 2 columns"),
+    ("model,accuracy\n,95\n", "line 2, column model: it is empty"),
+    ("model,accuracy\na,good\n", "line 2, column accuracy: 'good' is no number"),
+    ("model,accuracy\na,-1\n", "line 2, column accuracy: '-1' is no number"),
+    ("model,accuracy\na,101\n", "line 2, column accuracy: 101 is more than 100 %"),
+    ("model,accuracy\na,95\nb,nan\n", "line 3, column accuracy: 'nan' is no number"),
+    ("model,accuracy,f1\na,95%,94\n", "line 2, column f1: '94' has no %"),
+    ("model,n,accuracy\na,1.5,95\n", "line 2, column n: '1.5' is no whole number"),
+    ("model,n,accuracy\na,0,95\n", "line 2, column n: 0 is too few"),
+    ("model,n,accuracy\na,99999999,95\n", "line 2, column n: 99,999,999 is too many"),
+    ("model,n,accuracy\na,5,95\nb,6,95\n", "line 3, column n: 6 items of all, but 5"),
+    ("model,folds,accuracy\na,5,95\nb,6,95\n", "line 3, column folds: 6, but 5 above"),
+    ("model,accuracy\na,95\na,96\n", "line 3: a, all has a row already, line 2"),
+    ("model,accuracy\na\x1b[31m,95\n", "line 2, column model: it holds the control"),
+    ("model,accuracy\n\u202ea,95\n", "control character U+202E"),
+    (f"model,accuracy\n{'a' * 101},95\n", "101 characters"),
+    ('model,accuracy\n"a,95\n', "line 2: unexpected end of data"),
+    ("model,accuracy\n" + "a,95\n" * 2001, "2,001 rows"),
+    ("model,accuracy\n" + "a" * 2_000_001, "larger than 2,000,000 bytes"),
+  ],
+)  # fmt: skip
+def test_bad_tables_are_one_sentence(audited, text, sentence):
+  with pytest.raises(InputError) as error:
+    audited(text)
+  assert sentence in str(error.value) and "\n" not in str(error.value)
+  assert len(str(error.value)) < 400
+
+
+def test_files_that_are_no_tables(audited, tmp_path):
+  with pytest.raises(InputError, match="line 2 is not UTF-8"):
+    audited("model,accuracy\n\xe9,95\n", "latin-1")
+  for path in (tmp_path, tmp_path / "none.csv"):
+    with pytest.raises(InputError, match="name a CSV file"):
+      own_table.read(path)
+
+
+def test_the_documented_example_is_one(audited):
+  text = own_table.__doc__.split("\n\n")[1]
+  found = audited("\n".join(line.strip() for line in text.splitlines()))
+  assert not {each.gravity for each in found} & GRAVE
+  assert "[[992,t,16-t],[62-t,1100,26+t],[24+t,20-t,892]]" in " ".join(
+    said(found, "follows")
+  )
+  for column in own_table.COLUMNS:
+    assert column in own_table.__doc__
