@@ -23,6 +23,7 @@ class DataSet(NamedTuple):
   group_name: str = "group"  # what must not cross a split: slide, patient
   notes: tuple[str, ...] = ()  # sentences that a report must carry
   duplicates: str = "keep"  # or drop: all but one of images with the same pixels
+  not_files: str = ""  # why the images are no files of their own
 
 
 def synthetic_liver(data) -> DataSet:
@@ -71,6 +72,7 @@ def liver(data) -> DataSet:
     module.CITATION,
     group_name="slide",
     notes=notes,
+    not_files="data.grid cuts the images out of larger ones" if any(grid) else "",
   )
 
 
@@ -162,6 +164,7 @@ def _pathmnist(data, classes: tuple[str, ...]) -> DataSet:
     module.LICENCE,
     module.CITATION,
     notes=notes,
+    not_files="PathMNIST holds arrays, no image files",
   )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from histojax import atomic, console
-from histojax.data import decode
+from histojax.data import decode, encoding
 from histojax.data.skipped import Skipped, refusal
 from histojax.errors import InputError
 
@@ -63,6 +63,7 @@ def fill(
         progress.advance()
   _check_nothing_is_emptied(found, kept, names)
   _shrink(images, folder / "tiles.npy", [row["size"] for row in kept])
+  np.save(folder / "files.npy", np.array([row["file"] for row in kept], np.float64))
   meta = {k: [row[k] for row in kept] for k in ("label", *TEXTS)}
   meta |= {"extent": [row["size"] for row in kept], "classes": names}
   meta["skipped"] = [_skipped(row) for row in found if row["error"]]
@@ -84,11 +85,12 @@ def source(builder):
 
 
 def describe(example: dict, stored_size: Callable) -> dict:
-  """Everything but the pixels: of the image only its header is read."""
+  """Everything but the pixels: of the file only its header is read."""
   row = {k: example.get(k, b"").decode() for k in ("image_id", "group", "split")}
   row |= {"label": int(example["label"]), "error": None}
   try:
-    return row | {"size": stored_size(*decode.size(example["image"]))}
+    row["size"] = stored_size(*decode.size(example["image"]))
+    return row | {"file": encoding.features(example["image"])}
   except decode.Unreadable as error:
     return row | {"error": error}
 

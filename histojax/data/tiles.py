@@ -17,7 +17,7 @@ from histojax.data.fill import TEXTS, fill, pixels, source
 from histojax.data.skipped import Duplicate, Skipped, refusal
 from histojax.errors import InputError, nearest, of_machine
 
-FORMAT = 2  # changes with how images are decoded and stored
+FORMAT = 3  # changes with how images are decoded and stored
 ON_ERROR = ("refuse", "skip")  # what becomes of an image that cannot be read
 DUPLICATES = ("keep", "drop")  # and of one with the pixels of another
 
@@ -36,6 +36,8 @@ class Tiles:
   classes: tuple[str, ...]
   skipped: tuple[Skipped, ...] = ()  # what data.on_error=skip left out
   duplicates: tuple[Duplicate, ...] = ()  # what data.duplicates=drop left out
+  files: np.ndarray | None = None  # float64 [N, F], `encoding.FEATURES` of each file
+  keeper: object = None  # the handout.Handout that must admit rows, if any
 
   def __len__(self) -> int:
     return len(self.label)
@@ -75,6 +77,7 @@ def prepare(
   arrays = {k: np.asarray(meta[k], np.int32) for k in ("extent", "label")}
   arrays |= {k: texts(meta[k]) for k in TEXTS}
   arrays["image"] = np.load(folder / "tiles.npy", mmap_mode="r")
+  arrays["files"] = np.load(folder / "files.npy")
   duplicates = tuple(Duplicate(*row) for row in meta.get("duplicates", ()))
   left_out = {"skipped": skipped, "duplicates": duplicates}
   return Tiles(classes=tuple(meta["classes"]), **left_out, **arrays)

@@ -1,9 +1,10 @@
-"""What colour alone achieves: the bar a network must clear before it is believed.
+"""What needs no tissue: the bars a network must clear before it is believed.
 
 Mean RGB or a colour histogram separates the classes of more than one public data set,
-because stain and scanner differ between them (Ignatov & Malivenko, "NCT-CRC-HE: Not All
-Histopathological Datasets Are Equally Useful", 2024, arXiv 2409.11546). Neither sees a
-shape: a shuffle of the pixels leaves both as they are.
+because stain and scanner differ between them, and so do the size and the encoding of
+the files (Ignatov & Malivenko, "NCT-CRC-HE: Not All Histopathological Datasets Are
+Equally Useful", 2024, arXiv 2409.11546). None sees a shape: a shuffle of the pixels
+leaves the colours as they are, and of the files no pixel is read.
 """
 
 import numpy as np
@@ -31,30 +32,33 @@ def colour_features(tiles, extent=None) -> dict[str, np.ndarray]:
   return {"mean_rgb": np.array(mean), "colour_histogram": np.array(histogram)}
 
 
-def evaluate(tiles, label, group, train, test, classes, *, extent=None, seed=0) -> dict:
+def evaluate(tiles, label, group, train, test, classes, **options) -> dict:
   """`judge` of what `predict` says of the test part."""
-  common, found = predict(
-    tiles, label, train, test, len(classes), extent=extent, seed=seed
-  )
+  common, found = predict(tiles, label, train, test, len(classes), **options)
   label, group = np.asarray(label)[test], np.asarray(group)[test]
-  return judge(found, label, group, common, classes, seed=seed)
+  return judge(found, label, group, common, classes)
 
 
-def predict(tiles, label, train, test, num_classes: int, *, extent=None, seed=0):
-  """Fits both baselines on the network's training images, and asks its test images.
+def predict(
+  tiles, label, train, test, num_classes: int, *, extent=None, files=None, seed=0
+):
+  """Fits the baselines on the network's training images, and asks its test images.
 
   A balanced random forest on each feature: of forest, extra trees and logistic
   regression none was the strongest everywhere, and the forest was never far behind.
-  `train` and `test` index tiles (all N source images) and label.
+  `train` and `test` index tiles (all N source images), label, and `files` [N, F]: what
+  is known of each image's file, or None where the images are no files of their own.
 
   Returns:
-    (common, found): the commonest class in training; of mean_rgb and colour_histogram
-    the probabilities float64 [T, K] of the test images.
+    (common, found): the commonest class in training; of mean_rgb, colour_histogram and,
+    with `files`, file the probabilities float64 [T, K] of the test images.
   """
   label, train, test = map(np.asarray, (label, train, test))
   used = np.concatenate([train, test])
   extent = None if extent is None else np.asarray(extent)[used]
   features = colour_features((tiles[i] for i in used), extent)  # one tile at a time
+  if files is not None:
+    features["file"] = np.asarray(files)[used]
   found, fit = {}, label[train]
   for name, values in features.items():
     x, y = np.split(values, [len(train)])
@@ -72,14 +76,21 @@ def judge(found, label, group, common, classes, *, seed=0) -> dict:
   """
   result = {}
   for name, probability in found.items():
-    images = score(label, probability.argmax(-1), group, classes, seed=seed)
-    rows, _ = aggregate.groups_from_images(group, label, probability)
-    rows = rows and [rows[k] for k in ("label", "prediction", "group")]
-    groups = rows and score(*rows, classes, seed=seed)
-    result[name] = {"images": images, "groups": groups}
+    images = {"group": group, "label": label, "probability": probability}
+    groups, _ = aggregate.groups_from_images(*images.values())
+    levels = {"images": images, "groups": groups}
+    result[name] = {
+      level: rows and _score(rows, classes, seed) for level, rows in levels.items()
+    }
   majority = classes[int(np.bincount(np.atleast_1d(common)).argmax())]
   chance = {"balanced_accuracy": 1 / len(classes), "majority_class": majority}
   return result | {"chance": chance | {"accuracy": float(np.mean(label == common))}}
+
+
+def _score(rows: dict, classes, seed: int) -> dict:
+  label, group, probability = (rows[k] for k in ("label", "group", "probability"))
+  said = probability.argmax(-1)
+  return score(label, said, group, classes, seed=seed, probability=probability)
 
 
 def _forest(x, y, asked, num_classes: int, seed: int) -> np.ndarray:

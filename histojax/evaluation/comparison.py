@@ -13,10 +13,11 @@ _LEVEL = 0.05
 
 
 def align(runs: dict[str, dict]) -> dict:
-  """Predictions of several runs, each as `predictions.read` returns them, by name.
+  """Predictions of several runs by name, each as `predictions.read` or, of several
+  seeds, `pooled.pool` returns them.
 
   Returns image_id, group, label [N], classes, in the first run's order; prediction
-  {name: int [N]} and probability {name: [N, K]}.
+  {name: int [N]} and probability {name: [N, K]}, of S seeds [N, S] and [N, K, S].
 
   Raises:
     InputError: fewer than two runs, or they were not tested on the same images with
@@ -75,7 +76,7 @@ def compare(aligned: dict, metric="balanced_accuracy", *, claimed=None, seed=0) 
   names, index = np.unique(aligned["group"], return_inverse=True)
   label, classes = aligned["label"], len(aligned["classes"])
   matrices = {
-    name: by_group(label, said, index, classes)
+    name: _mean_over_seeds(label, said, index, classes)
     for name, said in aligned["prediction"].items()
   }
   pairs = [
@@ -89,6 +90,18 @@ def compare(aligned: dict, metric="balanced_accuracy", *, claimed=None, seed=0) 
   return found | {"pairs": pairs}
 
 
+def _mean_over_seeds(label, said, index, classes: int) -> np.ndarray:
+  """`by_group` of predictions [N], or of [N, S] its mean over the seeds."""
+  if said.ndim == 1:
+    return by_group(label, said, index, classes)
+  return np.mean([by_group(label, one, index, classes) for one in said.T], axis=0)
+
+
+def _votes(said, classes: int) -> np.ndarray:
+  """What share of the seeds names each class: [N, K]."""
+  return (said.reshape(len(said), -1, 1) == np.arange(classes)).mean(1)
+
+
 def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
   found = paired.difference(matrices[first], matrices[second], metric, seed=seed)
   if found["value"] < 0:
@@ -97,14 +110,16 @@ def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
     found |= {"value": -found["value"], "low": low, "high": high}
   label, said = aligned["label"], aligned["prediction"]
   both, groups = (said[first], said[second]), len(matrices[first])
+  votes = [_votes(one, len(aligned["classes"])) for one in both]
+  alone = all(one.ndim == 1 for one in both)  # McNemar's test knows no seeds
   asked = found["value"] if claimed is None else claimed
   return (
     {"first": first, "second": second}
     | found
     | paired.permutation(matrices[first], matrices[second], metric, seed=seed)
     | {
-      "mcnemar": paired.mcnemar(label, *both),
-      "images_differing": int((both[0] != both[1]).sum()),
+      "mcnemar": paired.mcnemar(label, *both) if alone else None,
+      "images_differing": int((votes[0] != votes[1]).any(-1).sum()),
       "claimed": float(asked),
       "groups_needed": paired.groups_needed(asked, found["sd"]),
       "detectable": paired.detectable(found["sd"], groups),

@@ -3,8 +3,10 @@
 import numpy as np
 
 from histojax.evaluation.confusion import SCALARS
+from histojax.evaluation.ranking import AREAS
 from histojax.evaluation.verdict import BASELINES
 
+METRICS = (*SCALARS, "recognition_rate", *(f"macro_{name}" for name in AREAS))
 NOTE = (
   "Mean and sample standard deviation (n - 1) over {} folds. Folds train on shared"
   " images, so the deviation is not the error of the mean; intervals are those of the"
@@ -19,7 +21,7 @@ def over(reports: list[dict]) -> dict:
     count; note; rows, of each fold `fold`, `n`, `groups`, `seconds`, `compile_seconds`
     and `scores`; mean and sd, like `scores` {column: {metric: float}}. Columns are
     network, the baselines by title, and further parts ("network, train"); metrics are
-    SCALARS.
+    METRICS, of each column those that all folds have.
   """
   scores = [_columns(report) for report in reports]
   rows = [
@@ -35,7 +37,11 @@ def over(reports: list[dict]) -> dict:
   found = {"count": len(rows), "note": NOTE.format(len(rows)), "rows": rows}
   for name, reduce in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
     found[name] = {
-      column: {m: float(reduce([s[column][m] for s in scores])) for m in SCALARS}
+      column: {
+        m: float(reduce([s[column][m] for s in scores]))
+        for m in METRICS
+        if all(s[column].get(m) is not None for s in scores)
+      }
       for column in scores[0]
     }
   return found
@@ -44,7 +50,11 @@ def over(reports: list[dict]) -> dict:
 def _columns(report: dict) -> dict[str, dict[str, float]]:
   blocks = {"network": report["scores"]["images"]}
   for key, title in BASELINES.items():
-    blocks[title] = report["baselines"][key]["images"]
+    if key in report["baselines"]:
+      blocks[title] = report["baselines"][key]["images"]
   for part, block in (report.get("parts") or {}).items():
     blocks[f"network, {part}"] = block
-  return {k: {m: block[m]["value"] for m in SCALARS} for k, block in blocks.items()}
+  return {
+    k: {m: block[m]["value"] for m in METRICS if m in block}
+    for k, block in blocks.items()
+  }

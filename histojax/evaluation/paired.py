@@ -47,13 +47,20 @@ def permutation(first, second, metric, *, draws=10_000, seed=0) -> dict:
   whole = np.stack([first.sum(0), second.sum(0)]).astype(np.float64)
   observed, exact = abs(_minus(whole, metric)) - 1e-12, count <= _EXACT
   total, rng, extreme = 2**count if exact else draws, np.random.default_rng(seed), 0
+  # of groups that differ alike only how many are exchanged matters
+  kinds, alike = np.unique(change, axis=0, return_counts=True)
+  few = not exact and 8 * len(kinds) < count
   for start in range(0, total, _CHUNK):
     size = min(_CHUNK, total - start)
     if exact:
       swap = np.arange(start, start + size)[:, None] >> np.arange(count) & 1
+    elif few:
+      swap = rng.binomial(alike, 0.5, (size, len(kinds)))
     else:
       swap = rng.integers(0, 2, (size, count))
-    step = (swap.astype(np.float64) @ change).reshape(size, *first.shape[1:])
+    step = (swap.astype(np.float64) @ (kinds if few else change)).reshape(
+      size, *first.shape[1:]
+    )
     held = np.stack([whole[0] + step, whole[1] - step], axis=1)
     extreme += int((np.abs(_minus(held, metric)) >= observed).sum())
   p = extreme / total if exact else (extreme + 1) / (total + 1)

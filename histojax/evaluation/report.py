@@ -15,16 +15,20 @@ The dict handed to `write` (keys marked * are required):
     parts       of further parts by name, `scores.score`
     folds       `folds.over`, where the scores are of all folds together
     baselines*  `baselines.evaluate`;  published  `published.find` or None
-    assumptions [{key, value, why}];  training, environment {name: value};  config
+    assumptions [{key, value, why}];  environment {name: value};  config
+    training    {name: value}, of them epochs_to_within_1_percent (`convergence`)
+    against     `against.against`;  patients [{group, images, correct, score}]
+    calibration `calibration.calibrated`, and on, n, note;  handouts [{when, why, ...}]
 """
 
 import base64
 import io
 import json
+import re
 from pathlib import Path
 
 from histojax import atomic, console
-from histojax.evaluation import verdict
+from histojax.evaluation import checklist, methods, plain, verdict
 from histojax.evaluation.intervals import few_groups
 
 _LOSSLESS = 150_000  # bytes; larger pictures (tissue) are embedded as JPEG
@@ -33,11 +37,13 @@ _LOSSLESS = 150_000  # bytes; larger pictures (tissue) are embedded as JPEG
 def write(folder: str | Path, report: dict, figures: dict) -> Path:
   """Writes `report.json` and the self-contained `report.html`; both whole or absent.
 
-  The report (as above) gains its `verdict`; NaN and infinities become null, arrays
-  lists, and what else JSON does not know its str. `figures`: {confusion, curves,
-  misclassified, contact_sheet: path of a PNG, or None}. Returns report.html's path.
+  The report (as above) gains its `verdict` and the names of its figures; NaN and
+  infinities become null, arrays lists, and what else JSON does not know its str.
+  `figures`: {name: path of a PNG, or None}; page.html has a caption for those it knows.
+  Returns report.html's path.
   """
   folder, report = Path(folder), report | {"verdict": verdict.verdict(report)}
+  report["figures"] = sorted(name for name, path in figures.items() if path)
   known = json.dumps(report, default=lambda v: getattr(v, "tolist", lambda: str(v))())
   report = json.loads(known, parse_constant=lambda name: None)
   pictures = {name: _embedded(path) for name, path in figures.items() if path}
@@ -57,11 +63,24 @@ def _page(report: dict, pictures: dict[str, str]) -> bytes:
   options["undefined"] = jinja2.ChainableUndefined  # keys of the report may be absent
   page = jinja2.Environment(loader=files, **options)
   page.globals |= {"verdict": verdict, "few_groups": few_groups, "dumps": json.dumps}
+  page.globals |= {"plain": plain.plain, "methods": methods.methods}
+  page.globals |= {"checklist": checklist.checklist, "sources": checklist.SOURCES}
+  page.globals |= {"unknown": checklist.UNKNOWN}
   page.filters |= {"number": verdict.number, "interval": verdict.interval}
   page.filters |= {"plain": _plain, "duration": console.duration}
+  page.filters |= {"extract": lambda key, mapping: mapping.get(key)}
+  page.filters |= {"breakable": _breakable}
   text = page.get_template("page.html").render(report=report, pictures=pictures)
   # a name that is no Unicode (an odd file name) becomes a character reference
   return text.encode("utf-8", "xmlcharrefreplace")
+
+
+def _breakable(name):
+  """A name that may go on in the next line behind each of its joints."""
+  from markupsafe import Markup, escape
+
+  # no escaped character holds a joint
+  return Markup(re.sub("([_-])", r"\1<wbr>", str(escape(name))))
 
 
 def _plain(value) -> str:

@@ -36,7 +36,7 @@ def score(
   ]
   if probability is None:
     return found
-  areas = ranking.bootstrap(label, probability, group, seed=seed)
+  areas = ranking.intervals(label, probability, group)
   for name in ranking.AREAS:
     found[f"macro_{name}"] = _triple(*areas[f"macro_{name}"])
     for row, triple in zip(found["per_class"], areas[name], strict=True):

@@ -2,8 +2,8 @@
 
 import io
 
+from histojax.evaluation.canvas import short
 from histojax.evaluation.confusion import PER_CLASS
-from histojax.evaluation.figures import short
 from histojax.evaluation.verdict import (
   BASELINES,
   decimals,
@@ -14,6 +14,15 @@ from histojax.evaluation.verdict import (
 )
 
 _TONES = {"good": "bold green", "doubt": "bold yellow", "bad": "bold red"}
+_SHORT = {"colour_histogram": "histogram", "mean_rgb": "mean RGB", "file": "file"}
+_FURTHER = (  # two columns; the recognition rate where a group has several images
+  ("accuracy", "macro_auroc"),
+  ("macro_f1", "macro_auprc"),
+  ("mcc", "g_mean"),
+  ("kappa", "iba"),
+)
+_WORDS = {"g_mean": "G-mean", "macro_f1": "macro F1", "mcc": "MCC", "iba": "IBA"}
+_WORDS |= {"macro_auroc": "macro AUROC", "macro_auprc": "macro AUPRC"}
 _CLASSES = 9  # more would not fit; the page has them all
 _LINES = 30
 
@@ -47,6 +56,9 @@ def summary(report: dict, page=None):
     told = ["", Text(_published(report), "dim")]
     rest[0:0] = told  # what gives way to the others where lines are few
     rest = rest if room() >= 0 else rest[len(told) :]
+  further = _further(report)
+  if room() >= len(_FURTHER) + 2:
+    parts += ["", further]
   return shown(parts + rest)
 
 
@@ -69,38 +81,80 @@ def _published(report: dict) -> str:
 def _folds(report: dict, room: int) -> list:
   """Every fold, their mean and deviation; without the folds where lines are few, and
   nothing where the headline has to do."""
-  over, digits = report["folds"], decimals(report)
-  names = ("n", "balanced", "accuracy", "macro F1", "histogram", "mean RGB")
-  table = _table("fold", *names)
+  over, digits, base = report["folds"], decimals(report), _baselines(report)
+  titles = (_SHORT[key] for key in base)
+  table = _table("fold", "n", "balanced", "accuracy", "macro F1", *titles)
 
   def add(name, n, scores):
     cells = [
       scores["network"][m] for m in ("balanced_accuracy", "accuracy", "macro_f1")
     ]
-    cells += [scores[b]["balanced_accuracy"] for b in BASELINES.values()]
+    cells += [scores[title]["balanced_accuracy"] for title in base.values()]
     table.add_row(name, n, *(number(cell, digits) for cell in cells))
 
   if room >= over["count"] + 4:
     for row in over["rows"]:
       add(str(row["fold"]), f"{row['n']:,}", row["scores"])
-  for name, key in (("mean", "mean"), ("standard deviation", "sd")):
+  for name, key in (("mean", "mean"), ("deviation", "sd")):
     add(name, "", over[key])
   return ["", table] if room >= 4 else []
 
 
+def _baselines(report: dict) -> dict[str, str]:
+  """Those that this report has, {key: title}."""
+  return {k: title for k, title in BASELINES.items() if k in report["baselines"]}
+
+
 def _levels(report: dict):
-  """Balanced accuracy per level: network, then both baselines and chance."""
+  """Balanced accuracy per level: network, then the baselines and chance."""
   near = ["k-NN"] if report.get("scores_neighbours") else []
-  names = ("n", "network", "95 % CI", *near, "histogram", "mean RGB", "chance")
-  table, digits = _table("balanced accuracy", *names), decimals(report)
+  names = [_SHORT[key] for key in _baselines(report)]
+  last = ["chance"] if len(near + names) < 4 else []  # the sentence above says it, too
+  names = ("n", "network", "95 % CI", *near, *names, *last)
+  table, digits = _table("balanced acc.", *names), decimals(report)
   chance = number(report["baselines"]["chance"]["balanced_accuracy"], digits)
   for title, blocks in levels(report):
     scores = [b and b["balanced_accuracy"] for b in blocks.values()]
     ours, *theirs = (number(s and s["value"], digits) for s in scores)
     what = title.removeprefix("source "), f"{blocks['network']['n']:,}"
     span = interval(scores[0], digits)
-    table.add_row(*what, f"[bold]{ours}[/]", span, *theirs, chance)
+    table.add_row(*what, f"[bold]{ours}[/]", span, *theirs, *[chance] * len(last))
   return table
+
+
+def _further(report: dict):
+  """What else there is of the images, with intervals, in two columns; and the ECE."""
+  images, digits = report["scores"]["images"], decimals(report)
+  table = _table("all images", "", "", "", "", "")
+  table.columns[3].justify = table.columns[5].justify = "left"
+
+  def cells(key):
+    score = images.get(key)
+    if not score:
+      return "", "", ""
+    return (
+      _WORDS.get(key, key.replace("_", " ")),
+      number(score["value"], digits),
+      f"[dim]{interval(score, digits)}[/]",
+    )
+
+  for left, right in _FURTHER:
+    table.add_row(*cells(left), *cells(right))
+  rate = "recognition_rate" if images["groups"] < images["n"] else "weighted_f1"
+  table.add_row(*cells(rate), *_calibration(report, digits))
+  table.show_header = False
+  return table
+
+
+def _calibration(report: dict, digits: int) -> tuple[str, str, str]:
+  """The expected calibration error, and what a temperature makes of it."""
+  reliability, after = report["scores"]["images"].get("reliability"), ""
+  if not reliability:
+    return "", "", ""
+  if found := report.get("calibration"):
+    at = f" at T {found['temperature']:.3g}" if found["temperature"] else ", tempered"
+    after = f"[dim]{number(found['after']['ece'], digits)}{at}[/]"
+  return "ECE", number(reliability["ece"], digits), after
 
 
 def _per_class(images: dict):

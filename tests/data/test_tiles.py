@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histojax.data import listing, tiles
+from histojax.data import encoding, listing, tiles
 from histojax.data.catalogue import DataSet
 from histojax.data.folder import Folder
 from histojax.errors import InputError
@@ -63,6 +63,32 @@ def test_added_removed_and_replaced_images_are_seen(cache, image_folder):
   row = after.image_id.tolist().index("a/0_0.png")
   assert (after.image[row] == (255, 0, 0)).all()
   assert after.digest[row] != before.digest[row]
+
+
+def test_what_the_files_tell_stands_in_the_rows_of_their_images(cache, image_folder):
+  root = image_folder(groups=2)
+  for name, quality in (("z.jpg", 60), ("0_9.jpg", 90)):
+    Image.open(root / "a" / "0_0.png").save(root / "b" / name, quality=quality)
+  (root / "a" / "bad.png").write_bytes(b"no image")
+  found = prepare(root, on_error="skip")
+  assert len(found.files) == len(found) == 14
+  for name, row in zip(found.image_id, found.files, strict=True):
+    told = dict(zip(encoding.FEATURES, row, strict=True))
+    assert told["bytes"] == (root / name).stat().st_size
+    expected = {"b/z.jpg": 60, "b/0_9.jpg": 90}.get(name, 0)
+    assert abs(told["quality"] - expected) < 0.5
+  again = prepare(root, lambda h, w: (h // 2, w // 2), "half", on_error="skip")
+  np.testing.assert_array_equal(again.files, found.files)  # not of what is stored
+
+
+def test_copies_left_out_leave_no_row_of_their_file(cache, image_folder):
+  root = image_folder(groups=2)
+  Image.open(root / "a" / "0_0.png").save(root / "a" / "0_0.bmp")
+  dropped = dataset(root)._replace(duplicates="drop")
+  found = tiles.prepare(dropped, lambda h, w: (h, w), "full")
+  assert len(found.files) == len(found) == 12
+  sizes = [(root / name).stat().st_size for name in found.image_id]
+  assert found.files[:, encoding.FEATURES.index("bytes")].tolist() == sizes
 
 
 def test_resizing_is_antialiased(cache, image_folder):

@@ -1,4 +1,5 @@
-"""The colour baselines see colour, nothing else, and only inside the image."""
+"""The colour baselines see colour, nothing else, and only inside the image; the one of
+files no image at all."""
 
 import numpy as np
 import pytest
@@ -64,6 +65,20 @@ def test_chance_and_the_commonest_class(found):
   assert found["chance"]["balanced_accuracy"] == pytest.approx(1 / 3)
   assert found["chance"]["accuracy"] == pytest.approx(1 / 3)
   assert found["chance"]["majority_class"] == "a"
+
+
+def test_files_alone_are_asked_only_where_there_are_any(monkeypatch):
+  monkeypatch.setattr(baselines, "TREES", 20)
+  rng = np.random.default_rng(0)
+  label, group = np.arange(60) % 3, np.arange(60)
+  noise = rng.integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
+  files = np.stack([rng.random(60), label * 10 + rng.random(60)], axis=1)
+  parts = np.arange(30), np.arange(30, 60), CLASSES
+  found = baselines.evaluate(noise, label, group, *parts, files=files)
+  assert found["file"]["images"]["balanced_accuracy"]["value"] == 1
+  assert found["file"]["images"]["macro_auroc"]["value"] == 1
+  assert found["mean_rgb"]["images"]["balanced_accuracy"]["value"] < 0.7
+  assert "file" not in baselines.evaluate(noise, label, group, *parts)
 
 
 def test_the_seed_decides_to_the_last_bit():

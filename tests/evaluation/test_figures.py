@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histojax.evaluation import figures
+from histojax.evaluation import canvas, figures, figures_images
 
 NAMES = ["<script>", "a$b$c", "$x_{1$", "a class with a very long name", "良性"]
 
@@ -58,9 +58,9 @@ def test_curves_take_what_there_is(tmp_path, history):
 
 def test_curves_name_what_was_selected_on(tmp_path, monkeypatch):
   seen = []
-  save = figures._save
+  save = canvas.save
   monkeypatch.setattr(
-    figures, "_save", lambda figure, *rest: seen.append(figure) or save(figure, *rest)
+    canvas, "save", lambda figure, *rest: seen.append(figure) or save(figure, *rest)
   )
   part = {"x": [1, 2], "accuracy": [0.5, 0.6]}
   history = {"train": part, "test": part}
@@ -71,10 +71,10 @@ def test_curves_name_what_was_selected_on(tmp_path, monkeypatch):
 
 def test_misclassified_shows_the_most_confident_first(tmp_path, monkeypatch, tiles):
   shown = []
-  monkeypatch.setattr(figures, "_tile", lambda *a: shown.append(a[6]))
+  monkeypatch.setattr(figures_images, "_tile", lambda *a: shown.append(a[6]))
   probability = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
   label = [0, 0, 0, 1]
-  figures.misclassified(
+  figures_images.misclassified(
     tmp_path / "m.png",
     tiles,
     [4, 5, 6, 7],
@@ -90,7 +90,7 @@ def test_misclassified_shows_the_most_confident_first(tmp_path, monkeypatch, til
 
 def test_nothing_misclassified_draws_nothing(tmp_path, tiles):
   path = tmp_path / "m.png"
-  found = figures.misclassified(
+  found = figures_images.misclassified(
     path, tiles, [0], [0], [0], [[1.0, 0.0]], ["i"], ["a", "b"], synthetic=False
   )
   assert found is None and not path.exists()
@@ -98,21 +98,21 @@ def test_nothing_misclassified_draws_nothing(tmp_path, tiles):
 
 def test_tiles_are_shown_without_their_padding(monkeypatch, tmp_path, tiles):
   seen = []
-  figure = figures._figure(2, 2, layout=None)
-  figures._tile(figure, 0, 0, 1, "SW", tiles, 3, np.full((30, 2), (10, 12)))
+  figure = canvas.figure(2, 2, layout=None)
+  figures_images._tile(figure, 0, 0, 1, "SW", tiles, 3, np.full((30, 2), (10, 12)))
   seen = figure.axes[0].images[0].get_array()
   np.testing.assert_array_equal(seen, tiles[3, :10, :12])
 
 
 def test_contact_sheet_goes_round_the_groups(tmp_path, tiles):
   label, group = np.repeat([0, 1, 2], 10), np.arange(30) // 5
-  path = figures.contact_sheet(
+  path = figures_images.contact_sheet(
     tmp_path / "s.png", tiles, label, group, NAMES[:3], synthetic=True
   )
   assert drawn(path)[0] >= 900
-  many = figures._spread(np.arange(30), np.arange(30) // 3, 4)
+  many = figures_images._spread(np.arange(30), np.arange(30) // 3, 4)
   assert len(set(many // 3)) == 4
-  few = figures._spread(np.arange(10), group[:10], 4)
+  few = figures_images._spread(np.arange(10), group[:10], 4)
   assert sorted(few) == [0, 1, 5, 6]
 
 

@@ -51,6 +51,16 @@ def test_drawn_permutations_agree_with_all_of_them(monkeypatch):
   assert abs(exact["p"] - drawn["p"]) < 4 * (exact["p"] / 10_000) ** 0.5
 
 
+def test_groups_that_differ_alike_are_exchanged_by_number():
+  """Of single images, how many of each kind are exchanged."""
+  label, a, b, _ = two_runs(groups=300, per_group=1, k=2, better=0.05)
+  found = paired.permutation(*matrices(label, a, b, np.arange(300), 2), "accuracy")
+  wins = int(((a == label) & (b != label)).sum())
+  expected = stats.binomtest(wins, found["differing"]).pvalue  # of counts: a sign test
+  assert not found["exact"] and 0.01 < expected < 0.99
+  assert abs(found["p"] - expected) < 4 * (expected / 10_000) ** 0.5
+
+
 def test_groups_that_agree_change_nothing():
   label, a, b, index = two_runs(groups=10)
   b = np.where(index < 4, a, b)

@@ -1,7 +1,10 @@
 """Areas under curves against scikit-learn's, weights and ties included."""
 
+import time
+
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as reference
 
 from histojax.evaluation import ranking
@@ -32,14 +35,20 @@ def test_equals_scikit_learn(seed, levels):
   assert abs(ours["macro_auprc"] - ours["auprc"].mean()) < 1e-12
 
 
-def test_weights_count_images_several_times():
-  label, p = scored(levels=6)
-  weight = np.random.default_rng(1).integers(0, 4, (2, 3, len(label)))
-  ours = ranking.areas(label, p, weight)
-  for i in np.ndindex(2, 3):
-    again = np.repeat(np.arange(len(label)), weight[i])
+@pytest.mark.parametrize("levels", [None, 5])
+def test_influence_is_the_derivative_by_an_images_weight(levels):
+  """Doubling every image but one, many times over, in place of a weight."""
+  label, p = scored(n=30, levels=levels)
+  often, found = 400, ranking._with_influence(label, p)
+  whole = np.repeat(np.arange(30), often)
+  for i in range(30):
+    again = np.append(whole, i)  # its weight is 1 + 1 / often
     for name, value in ranking.areas(label[again], p[again]).items():
-      np.testing.assert_allclose(ours[name][i], value, rtol=0, atol=1e-12)
+      area, moves = found[name]
+      slope = (value - area) * often
+      np.testing.assert_allclose(moves[..., i], slope, rtol=0.02, atol=1e-4)
+  for _, moves in found.values():
+    np.testing.assert_allclose(moves.sum(-1), 0, atol=1e-12)
 
 
 def test_a_class_without_images_has_no_area():
@@ -65,20 +74,54 @@ def test_curves_equal_scikit_learn(levels):
   np.testing.assert_allclose(ours["precision"], theirs[:-1][::-1], atol=1e-12)
 
 
-def test_intervals_widen_with_copies_in_groups_and_equal_a_plain_loop():
-  label, p = scored(n=120)
-  group = np.arange(120) // 6
-  ours = ranking.bootstrap(label, p, group, resamples=600)
+@pytest.mark.parametrize("groups", [20, 60])
+def test_spread_equals_that_of_drawn_groups(groups):
+  label, p = scored(n=6 * groups)
+  ours = ranking.intervals(label, p, np.arange(6 * groups) // 6)
   rng, draws = np.random.default_rng(5), []
   for _ in range(600):
-    drawn = np.concatenate([np.arange(6) + 6 * g for g in rng.integers(0, 20, 20)])
-    draws.append(ranking.areas(label[drawn], p[drawn])["macro_auroc"])
-  value, low, high = ours["macro_auroc"]
-  assert abs(value - ranking.areas(label, p)["macro_auroc"]) < 1e-15
-  assert low < value < high
-  # Student's 2.09 with 20 groups, and 20 / 19
-  np.testing.assert_allclose((high - low) / 2, 2.2 * np.std(draws), rtol=0.12)
-  copies = [np.repeat(x, 6, axis=0) for x in (label, p, group)]
-  again = ranking.bootstrap(*copies, resamples=600)
-  np.testing.assert_allclose(again["macro_auroc"], ours["macro_auroc"], atol=1e-9)
+    drawn = rng.integers(0, groups, groups)
+    drawn = np.concatenate([np.arange(6) + 6 * g for g in drawn])
+    draws.append(ranking.areas(label[drawn], p[drawn]))
+  for name, value in ranking.areas(label, p).items():
+    found = np.array(ours[name])
+    assert (abs(found[..., 0] - value) < 1e-15).all()
+    assert (found[..., 1] < value).all() and (found[..., 2] > value).all()
+    spread = np.std([d[name] for d in draws], axis=0)
+    # Student's t of so many groups, and G / (G - 1)
+    wide = stats.t.ppf(0.975, groups - 1) * groups / (groups - 1)
+    half = (found[..., 2] - found[..., 1]) / 2
+    np.testing.assert_allclose(half, wide * spread, rtol=0.15, err_msg=name)
+
+
+def test_copies_within_a_group_are_no_evidence():
+  label, p = scored(n=120)
+  group = np.arange(120) // 6
+  ours = ranking.intervals(label, p, group)
+  again = ranking.intervals(*(np.repeat(x, 6, axis=0) for x in (label, p, group)))
+  for name, found in ours.items():
+    np.testing.assert_allclose(again[name], found, atol=1e-9)
   assert [len(ours[name]) for name in ranking.AREAS] == [3, 3]
+  alone = ranking.intervals(label, p, np.zeros(120))
+  assert np.isnan(alone["macro_auroc"][1:]).all()
+
+
+def test_of_single_images_it_is_delongs():
+  """DeLong et al. 1988, written out as its double sum."""
+  label, p = scored(n=70, levels=8)
+  positive, score = label == 1, p[:, 1]
+  x, y = score[positive], score[~positive]
+  kernel = (x[:, None] > y) + 0.5 * (x[:, None] == y)
+  variance = ((kernel.mean(1) - kernel.mean()) ** 2).sum() / len(x) ** 2
+  variance += ((kernel.mean(0) - kernel.mean()) ** 2).sum() / len(y) ** 2
+  area, moves = ranking._with_influence(label, p)["auroc"]
+  assert abs(area[1] - kernel.mean()) < 1e-12
+  assert abs((moves[1] ** 2).sum() - variance) < 1e-15
+
+
+def test_ten_thousand_predictions_take_no_time():
+  rng = np.random.default_rng(0)
+  label, p = rng.integers(0, 9, 10_000), rng.dirichlet(np.ones(9), 10_000)
+  start = time.process_time()
+  ranking.intervals(label, p, np.arange(10_000) // 6)
+  assert time.process_time() - start < 1
