@@ -19,7 +19,8 @@ class Series(nn.Module):
   """The product of the gates of one spec, such as 'se' or 'se+sam'.
 
   Every gate's factor is recorded as `<name>_gate` in the collection `gates`, when the
-  caller makes that collection mutable, and costs nothing otherwise.
+  caller makes that collection mutable, and costs nothing otherwise. Of a gate with two
+  factors they are `<name>_channel` and `<name>_spatial`, too.
   """
 
   terms: Stage
@@ -70,6 +71,9 @@ class Series(nn.Module):
       factors = g if isinstance(g, tuple) else (g,)
       g = math.prod(factors)
       record(self, f"{label}_gate", g)
+      if len(factors) > 1:
+        for kind, factor in zip(("channel", "spatial"), factors, strict=True):
+          record(self, f"{label}_{kind}", factor)
       product += factors
       mean = None if mean is None or g.shape[1:3] != (1, 1) else mean * g
     return product
