@@ -18,8 +18,8 @@ class Milestones:
 
   Evaluation, saving and logging follow the step number, so that a resumed run repeats
   exactly what an uninterrupted one does; saving by the clock only adds checkpoints.
-  `curve` is a function state -> what `Engine.predict` returns, or None where nothing
-  may be looked at before the end.
+  `curve` is a function (step, state) -> what `Engine.predict` returns, or None where
+  nothing may be looked at before the end.
   """
 
   def __init__(self, config, plan, folder, checkpoints, interrupts, writer, curve):
@@ -72,22 +72,12 @@ class Milestones:
       rate = float(self.plan.batch(step - 1)["learning_rate"])
       row = {"step": step} | {k: float(v) for k, v in metrics.items()}
       rows.append(row | {"learning_rate": rate})
-      if not math.isfinite(row["loss"]):
-        raise InputError(
-          f"the loss is {row['loss']} at step {step}: lower optimizer.learning_rate and"
-          " start again; checkpoints of earlier steps are whole"
-        )
+      if sentence := not_finite(step, row["loss"]):
+        raise InputError(sentence)
     self._write(rows)
 
   def _evaluate(self, step: int, state) -> None:
-    outputs = self.curve(state)
-    probability = outputs["probability"]
-    matrix = confusion.confusion_matrix(
-      outputs["label"], probability.argmax(-1), probability.shape[-1]
-    )
-    values = confusion.metrics(matrix) | {"loss": outputs["loss"].mean()}
-    names = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
-    row = {"step": step} | {f"{self.part}/{n}": float(values[n]) for n in names}
+    row = scored(self.part, step, self.curve(step, state))
     if row[self.key] > self.best:  # the first of equals stays
       self.best = row[self.key]
       self.checkpoints.save("best", step, state, wait=True)
@@ -110,3 +100,24 @@ class Milestones:
     return ", ".join(
       f"{n} {self.newest[k]:.3f}" for k, n in shown.items() if k in self.newest
     )
+
+
+def scored(part: str, step: int, outputs: dict) -> dict:
+  """The row of metrics.jsonl of what `Engine.predict` found on a part at a step."""
+  probability = outputs["probability"]
+  matrix = confusion.confusion_matrix(
+    outputs["label"], probability.argmax(-1), probability.shape[-1]
+  )
+  values = confusion.metrics(matrix) | {"loss": outputs["loss"].mean()}
+  names = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
+  return {"step": step} | {f"{part}/{name}": float(values[name]) for name in names}
+
+
+def not_finite(step: int, loss: float) -> str:
+  """What to tell of a loss that is not a finite number; '' of one that is."""
+  if math.isfinite(loss):
+    return ""
+  return (
+    f"the loss is {loss} at step {step}: lower optimizer.learning_rate and start again;"
+    " checkpoints of earlier steps are whole"
+  )

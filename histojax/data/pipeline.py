@@ -25,9 +25,14 @@ def rows(
   A row of a resident set is a whole batch of indices: one record per image would cost
   milliseconds of interpreter time a batch. A streamed row brings its pixels along, read
   ahead by threads, and no index: the step computes the same from either.
+
+  Raises:
+    Withheld: of the test part, while it is not handed out.
   """
   import grain
 
+  if tiles.keeper:
+    tiles.keeper.admit(plan.rows)
   places = slice(None) if here is None else here
 
   def local(step):
