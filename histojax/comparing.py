@@ -1,20 +1,21 @@
 """Runs beside each other: `--mode=compare --runs=a,b,c`, with nothing trained anew."""
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
-from histojax import atomic, console
+from histojax import atomic, console, trainings
 from histojax.errors import InputError, nearest
-from histojax.evaluation import comparison, predictions, scores, tables
+from histojax.evaluation import comparison, pooled, tables
 from histojax.evaluation.confusion import SCALARS
 from histojax.evaluation.tables import Table
 from histojax.evaluation.verdict import counted, interval, number
 
 FORMATS = {
-  "compare.md": tables.markdown,
-  "compare.tex": tables.latex,
-  "compare.csv": tables.comma_separated,
+  "md": tables.markdown,
+  "tex": tables.latex,
+  "csv": tables.comma_separated,
 }
 NAIVE = (
   "McNemar's test takes every image for independent evidence. Images of one {unit} are"
@@ -26,7 +27,8 @@ def run(request, runs: str, metric: str) -> None:
   """Compares finished runs on the images all were tested on; writes and shows it.
 
   Args:
-    runs: run folders, separated by commas; a folder of folds counts as one run.
+    runs: run folders, separated by commas; a folder of folds counts as one run, and so
+      does one of seeds, `a` or `a/seed*`: its folds are pooled, its seeds averaged.
     metric: one of `confusion.SCALARS`.
 
   Raises:
@@ -56,26 +58,29 @@ def compared(folders: dict[str, Path], metric: str) -> dict:
     {name: its `scores.score`}, comparison (`comparison.compare`), sentences (one pair
     each), remedies, tables ([title, head, rows]).
   """
-  held = {name: _report(folder) for name, folder in folders.items()}
-  read = {
-    name: predictions.read(at / "predictions.csv") for name, at in folders.items()
-  }
-  aligned = comparison.align(read)
-  unit = next(iter(held.values()))["dataset"].get("group_name") or "group"
-  each = {
-    name: scores.score(
-      aligned["label"], said, aligned["group"], aligned["classes"],
-      probability=aligned["probability"][name],
-    )
-    for name, said in aligned["prediction"].items()
-  }  # fmt: skip
+  held, pools = {}, {}
+  for name, folder in folders.items():
+    paths = trainings.found(str(folder))
+    held[name] = [trainings.report(path) for path in paths]
+    read = map(trainings.read, paths, held[name])
+    pools[name] = pooled.pool(name, list(read))
+  unit = next(iter(held.values()))[0]["dataset"].get("group_name") or "group"
+  aligned = comparison.align(pools)
   found = comparison.compare(aligned, metric)
+  each = {
+    name: pooled.score(pool) | {"repeated": pooled.repeated_score(pool, metric)}
+    for name, pool in pools.items()
+  }
   pairs = found["pairs"]
+  for pair in pairs:
+    both = pools[pair["first"]], pools[pair["second"]]
+    pair["repeated"] = pooled.repeated_difference(*both, metric)
+  naive = any(pair["mcnemar"] for pair in pairs)
   content = {
     "metric": metric,
     "unit": unit,
     "classes": list(aligned["classes"]),
-    "notes": [*_notes(held), NAIVE.format(unit=unit)],
+    "notes": [*_notes(held, each)] + [NAIVE.format(unit=unit)] * naive,
     "folders": {name: str(folder) for name, folder in folders.items()},
     "runs": each,
     "comparison": found,
@@ -85,16 +90,16 @@ def compared(folders: dict[str, Path], metric: str) -> dict:
   return content | {"tables": [*_tables(content, unit)]}
 
 
-def write(folder: Path, content: dict) -> None:
-  """compare.json, .html, .md, .tex and .csv, each whole or absent."""
+def write(folder: Path, content: dict, stem: str = "compare") -> None:
+  """<stem>.json, .html, .md, .tex and .csv, each whole or absent."""
   made = [Table(*table) for table in content["tables"]]
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in FORMATS.items():
-      atomic.write(folder / name, text(made).encode())
-    atomic.write(folder / "compare.html", _page(content))
+    for kind, text in FORMATS.items():
+      atomic.write(folder / f"{stem}.{kind}", text(made).encode())
+    atomic.write(folder / f"{stem}.html", _page(content, f"{stem}.html"))
     text = json.dumps(content, indent=1, default=lambda v: v.tolist()) + "\n"
-    atomic.write(folder / "compare.json", text.encode())
+    atomic.write(folder / f"{stem}.json", text.encode())
   except OSError as error:
     raise InputError(
       f"cannot write {folder}: {error.strerror}; choose another --workdir"
@@ -103,29 +108,34 @@ def write(folder: Path, content: dict) -> None:
 
 def show(content: dict, folder: Path) -> None:
   """Prints the sentences, the scores and the differences; the rest is written."""
-  from rich.markup import escape
-  from rich.table import Table as Screen
-
   for said, way in zip(content["sentences"], content["remedies"], strict=True):
     console.say(said, "bold")
     console.say(way)
-  (title, head, scored), _, differences = content["tables"]
+  (title, head, scored), _, differences, *repeated = content["tables"]
   turned = [head[:1] + [row[0] for row in scored]]  # runs are fewer than scores
   turned += [
     list(cells) for cells in zip(head[1:], *(row[1:] for row in scored), strict=True)
   ]
-  for about, head, rows in ((title, turned[0], turned[1:]), differences):
-    console.say("")
-    console.say(about)
-    table = Screen(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for i, name in enumerate(head):
-      table.add_column(escape(name), justify="right" if i else "left", overflow="fold")
-    for row in rows:
-      table.add_row(*map(escape, row))
-    console.show(table)
+  for table in ((title, turned[0], turned[1:]), differences, *repeated):
+    show_table(*table)
   for note in content["notes"]:
     console.warn(note)
   console.say(f"written: {folder / 'compare.html'}, and .md, .tex, .csv, .json", "bold")
+
+
+def show_table(title: str, head: list[str], rows: list[list[str]]) -> None:
+  """Prints one table, its title above it."""
+  from rich.markup import escape
+  from rich.table import Table as Screen
+
+  console.say("")
+  console.say(title)
+  table = Screen(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+  for i, name in enumerate(head):
+    table.add_column(escape(name), justify="right" if i else "left", overflow="fold")
+  for row in rows:
+    table.add_row(*map(escape, row))
+  console.show(table)
 
 
 def _tables(content: dict, unit: str):
@@ -171,38 +181,60 @@ def _tables(content: dict, unit: str):
       [f"{pair['first']} – {pair['second']}", points(pair["value"])]
       + [f"{points(pair['low'])} to {points(pair['high'])}"]
       + [f"{pair['p']:.3g}", f"{pair['p_holm']:.3g}"]
-      + [f"{pair['mcnemar']['exact_p']:.3g}"]
+      + [f"{pair['mcnemar']['exact_p']:.3g}" if pair["mcnemar"] else "–"]
       + [f"{pair['groups_needed']:,}" if pair["groups_needed"] else "–"]
       for pair in content["comparison"]["pairs"]
     ],
   )
-
-
-def _notes(held: dict[str, dict]):
-  """What limits a comparison of these reports."""
-  if any(report["dataset"].get("synthetic") for report in held.values()):
-    yield "SYNTHETIC images: this says nothing about patients."
-  for name, report in held.items():
-    for doubt in report.get("verdict", {}).get("doubts", ()):
-      yield f"{name}: {doubt}"
-  seeds = {report.get("seed") for report in held.values()}
-  if len(held) > len(seeds) == 1:
+  if any(block["repeated"]["count"] > 1 for block in each.values()):
     yield (
-      "One seed each: what another seed would change is not part of these intervals."
+      f"Over trainings, {what}: folds by the corrected resampled t, seeds by t",
+      ["run", "trainings", "mean", "sd", "95 % CI", "p"],
+      [*_repeated(content, digits)],
     )
 
 
-def _report(folder: Path) -> dict:
-  path = folder / "report.json"
-  try:
-    return json.loads(path.read_text())
-  except FileNotFoundError:
-    raise InputError(
-      f"{folder} holds no finished run ({path.name} is missing): train it first, or"
-      " name the folder seed<k> of a run"
-    ) from None
-  except (OSError, ValueError) as error:
-    raise InputError(f"{path} cannot be read ({error}): use --mode=evaluate") from error
+def _repeated(content: dict, digits: int):
+  """The table of several trainings: each run's, and the pairs' differences."""
+  points = comparison.points
+  for name, block in content["runs"].items():
+    told = block["repeated"]
+    span = told["low"], told["high"]
+    cells = [number(v, digits) for v in (told["mean"], told["sd"], *span)]
+    yield [name, f"{told['count']}", *cells[:2], "–".join(cells[2:]), ""]
+  for pair in content["comparison"]["pairs"]:
+    if told := pair["repeated"]:
+      cells = [points(v) for v in (told["mean"], told["sd"], told["low"], told["high"])]
+      names = f"{pair['first']} – {pair['second']}, points"
+      p = f"{told['p']:.3g}" if "p" in told else ""
+      yield [names, f"{told['count']}", *cells[:2], " to ".join(cells[2:]), p]
+
+
+def _notes(held: dict[str, list[dict]], each: dict):
+  """What limits a comparison of these runs' reports."""
+  reports = [report for several in held.values() for report in several]
+  if any(report["dataset"].get("synthetic") for report in reports):
+    yield "SYNTHETIC images: this says nothing about patients."
+  for name, several in held.items():
+    doubts = [report.get("verdict", {}).get("doubts", ()) for report in several]
+    for doubt in dict.fromkeys(itertools.chain(*doubts)):
+      yield f"{name}: {doubt}"
+  seeds = {report.get("seed") for report in reports}
+  if max(block["seeds"] for block in each.values()) == 1 == len(seeds) < len(held):
+    yield (
+      "One seed each: what another seed would change is not part of these intervals."
+    )
+  over = {block["repeated"]["over"] for block in each.values()}
+  if "folds" in over:
+    yield (
+      "Folds train on shared images: their intervals are those of the corrected"
+      " resampled t test (Nadeau & Bengio 2003)."
+    )
+  if "seeds" in over:
+    yield (
+      "Seeds of one split: their intervals speak of the training's chance alone, not of"
+      " other images."
+    )
 
 
 def _names(folders: list[Path]) -> list[str]:
@@ -224,12 +256,12 @@ def _names(folders: list[Path]) -> list[str]:
   return names
 
 
-def _page(content: dict) -> bytes:
-  """compare.html: no script, no request."""
+def _page(content: dict, template: str) -> bytes:
+  """A page such as compare.html: no script, no request."""
   import jinja2
 
   files = jinja2.FileSystemLoader(Path(__file__).parent / "evaluation")
   options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-  page = jinja2.Environment(loader=files, **options).get_template("compare.html")
+  page = jinja2.Environment(loader=files, **options).get_template(template)
   text = page.render(content=content, titles=[*content["runs"]])
   return text.encode("utf-8", "xmlcharrefreplace")

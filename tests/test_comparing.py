@@ -131,3 +131,65 @@ def test_latex_compiles_in_the_eye(tmp_path):
   assert r"\caption{50 \% of \$x\_1\$}" in text
   assert r"\{\textasciitilde{}\} & 1--2 \\" in text
   assert text.count(r"\begin") == text.count(r"\end") == 2
+
+
+def of_seeds(folder, right, seeds=(0, 1, 2)):
+  """Finished seeds of one run; the answers of each are its own."""
+  for seed in seeds:
+    finished(folder / f"seed{seed}", right, seed=seed)
+  return folder
+
+
+def test_seeds_are_averaged_whichever_way_they_are_named(tmp_path):
+  good, bad = of_seeds(tmp_path / "good", 0.9), of_seeds(tmp_path / "bad", 0.7)
+  content = comparing.compared({"good": good, "bad": bad}, "accuracy")
+  again = comparing.compared({"good": good / "seed*", "bad": bad}, "accuracy")
+  assert again["comparison"] == content["comparison"]
+  alone = [
+    comparing.compared({"a": good / f"seed{s}", "b": bad / f"seed{s}"}, "accuracy")
+    for s in range(3)
+  ]
+  (pair,) = content["comparison"]["pairs"]
+  singles = [one["comparison"]["pairs"][0] for one in alone]
+  assert pair["value"] == pytest.approx(np.mean([s["value"] for s in singles]))
+  told = pair["repeated"]
+  assert told["over"] == "seeds" and told["count"] == 3
+  assert told["sd"] == pytest.approx(np.std([s["value"] for s in singles], ddof=1))
+  assert content["runs"]["good"]["repeated"]["count"] == 3
+  title, head, rows = content["tables"][3]
+  assert [row[0] for row in rows] == ["good", "bad", "good – bad, points"]
+  assert rows[2][2] == f"{100 * told['mean']:.1f}" and rows[2][5] == ""
+  assert any(note.startswith("Seeds of one split") for note in content["notes"])
+  assert not any(note.startswith("One seed each") for note in content["notes"])
+  assert [row[5] for row in content["tables"][2][2]] == ["–"]
+
+
+def test_folds_have_the_corrected_interval(tmp_path):
+  for name, right in (("a", 0.9), ("b", 0.8)):
+    for fold in range(2):
+      split = {"fold": fold, "parts": {"train": {"images": 80}}}
+      at, *_ = finished(
+        tmp_path / name / "seed0" / f"fold{fold}", right, seed=fold, split=split
+      )
+      held = json.loads((at / "report.json").read_text()) | {"seed": 0}
+      (at / "report.json").write_text(json.dumps(held))
+      path = at / "predictions.csv"
+      path.write_text(path.read_text().replace("\nimage", f"\n{fold}-image"))
+  paths = {name: tmp_path / name / "seed0" for name in "ab"}
+  content = comparing.compared(paths, "accuracy")
+  assert content["runs"]["a"]["n"] == 160
+  told = content["comparison"]["pairs"][0]["repeated"]
+  assert told["over"] == "folds" and told["count"] == 2 and 0 <= told["p"] <= 1
+  assert any("corrected resampled t" in note for note in content["notes"])
+
+
+def test_seeds_that_are_not_there_are_told(tmp_path):
+  good = of_seeds(tmp_path / "good", 0.9)
+  (good / "seed1" / "report.json").unlink()
+  for name, says in (
+    (good, "seed1 holds no finished run"),
+    (tmp_path / "x*", "nothing is called"),
+    (tmp_path, "holds no finished run"),
+  ):
+    with pytest.raises(InputError, match=says):
+      comparing.compared({"good": name, "other": good / "seed0"}, "accuracy")

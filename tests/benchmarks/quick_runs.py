@@ -27,6 +27,7 @@ def main():
   parser.add_argument("--keep", help="where the run folders stay")
   options = parser.parse_args()
   names = sorted(path.stem for path in (ROOT / "configs").glob(f"{options.only}.py"))
+  names = [name for name in names if not name.startswith("ablate_")]  # study_runs.py
   held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   failed = []
   with tempfile.TemporaryDirectory() as scratch:

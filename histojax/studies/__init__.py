@@ -1,0 +1,1 @@
+"""Studies: variants x folds x seeds of a config, each a run, and what they come to."""

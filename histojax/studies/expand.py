@@ -1,0 +1,165 @@
+"""From a study's description to its members: variants x seeds x folds, all checked.
+
+A description is what `study(variant)` of a config file returns, or a grid of the
+command line over any config file, or both: then the grid's keys multiply the variants.
+"""
+
+import copy
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from histojax import config_files, rules, runs, startup
+from histojax.errors import InputError, nearest
+from histojax.studies import grid
+
+AXES = {"seed": "seeds", "split.fold": "folds"}  # keys that are no variant
+KNOWN = (
+  "title", "paper", "baseline", "variants", "folds", "seeds", "metric", "layout"
+)  # fmt: skip
+WITH_FOLDS = ("kfold", "grouped")  # protocols that split.fold means something to
+
+
+class Member(NamedTuple):
+  """One run of a study."""
+
+  name: str  # of its variant
+  seed: int
+  fold: int | None  # None where its protocol knows none
+  folder: runs.RunFolder
+  request: startup.Request  # its whole config, and the command that runs it alone
+
+
+def describe(request, text: str = "") -> dict:
+  """The description, complete: what the config file leaves out is filled in.
+
+  Raises:
+    InputError: the file says nothing of a study and there is no grid, or either is
+      broken.
+  """
+  study = _of_file(request)
+  if study is None and not text:
+    raise InputError(
+      f"{request.file} describes no study: add a grid such as"
+      ' --config.study.grid="model.attention=none,se;seed=0,1,2", or take a'
+      " configs/ablate_*.py"
+    )
+  title = Path(request.file).stem
+  filled = {"title": title, "paper": "", "variants": {"base": {}}, "folds": ()}
+  filled |= {"seeds": (), "metric": "balanced_accuracy", "layout": ""} | (study or {})
+  axes, varied = grid.read(text, request.config) if text else ({}, {})
+  for key, values in axes.items():
+    filled[AXES[key]] = values
+  if varied:
+    alone = study is None
+    filled["variants"] = {
+      added if alone else f"{name}, {added}": changes | values
+      for name, changes in filled["variants"].items()
+      for added, values in varied.items()
+    }
+  filled["seeds"] = tuple(filled["seeds"]) or (request.config.seed,)
+  first = next(iter(filled["variants"]))
+  given = filled.get("baseline") or first
+  if given not in filled["variants"]:  # ... but a kind of them: 'ResNet50, 40X'
+    if not any(name.startswith(f"{given}, ") for name in filled["variants"]):
+      known = nearest(str(given), filled["variants"])
+      raise InputError(f"{request.file}: baseline {given!r} is no variant: {known}")
+  return filled | {"baseline": given}
+
+
+def members(study: dict, request, folder: runs.StudyFolder) -> list[Member]:
+  """Every run of a study in order, its config whole and within `rules`.
+
+  Raises:
+    InputError: a key or value of a variant that no run could use, or a fold that its
+      protocol does not know.
+  """
+  found = []
+  for name, changes in study["variants"].items():
+    file, variant, base, config = _base(name, changes, request)
+    for key, value in changes.items():
+      if key != "config":
+        grid.put(config, key, value, f"variant {name!r}")
+    folds = _folds(name, config.split, study["folds"])
+    for seed in study["seeds"]:
+      for fold in folds:
+        own = copy.deepcopy(config)
+        grid.put(own, "seed", seed, "the study's seeds")
+        if fold is not None:
+          own.split.fold = fold
+        try:
+          rules.check(own, file)
+        except InputError as error:
+          raise InputError(f"variant {name!r}: {error}") from error
+        at = folder.member(name, seed, fold)
+        alone = at.path.parent if own.split.protocol == "kfold" else at.path
+        command = _command(file, variant, base, own, alone)
+        asked = startup.Request(own, base, file, variant, "train", str(alone), command)
+        found.append(Member(name, seed, fold, at, asked))
+  return found
+
+
+def _of_file(request) -> dict | None:
+  """What `study(variant)` of the config file returns; None where it has none."""
+  make = getattr(config_files.load_module(request.file), "study", None)
+  if make is None:
+    return None
+  broken = f"{request.file} is broken: study() "
+  try:
+    study = make(request.variant)
+  except Exception as error:  # a config file is code: it may do anything
+    raise InputError(f"{broken}raises {type(error).__name__}: {error}") from error
+  if not isinstance(study, dict) or not study.get("variants"):
+    raise InputError(f"{broken}must return a dict with variants")
+  for key in study:
+    if key not in KNOWN:
+      raise InputError(f"{broken}has the key {key!r}: {nearest(str(key), KNOWN)}")
+  if not all(isinstance(v, dict) for v in study["variants"].values()):
+    raise InputError(f"{broken}must give each variant a dict of its keys")
+  return study
+
+
+def _base(name: str, changes: dict, request):
+  """(file, variant, base, config) that a variant starts from.
+
+  Another file's config is taken in the study's own variant, where it has that, and what
+  was typed on the command line holds for it, too.
+  """
+  if "config" not in changes:
+    return request.file, request.variant, request.base, copy.deepcopy(request.config)
+  file, colon, variant = changes["config"].partition(":")
+  if not colon and request.variant in config_files.load_module(file).VARIANTS:
+    variant = request.variant
+  base = config_files.load_config(f"{file}:{variant}" if variant else file)
+  config = copy.deepcopy(base)
+  for key, value in typed(request).items():
+    grid.put(config, key, value, f"--config.{key}, for variant {name!r} of {file}")
+  return file, variant, base, config
+
+
+def typed(request) -> dict:
+  """{key: value} of what differs from the config file."""
+  before, now = (runs.flatten(c.to_dict()) for c in (request.base, request.config))
+  return {key: value for key, value in now.items() if before.get(key) != value}
+
+
+def _folds(name: str, split, folds) -> tuple:
+  """Those asked for; all of kfold with split.fold=-1, else the config's own."""
+  if split.protocol not in WITH_FOLDS:
+    if len(folds) > 1:
+      raise InputError(
+        f"variant {name!r}: split.protocol={split.protocol} has no folds, but the study"
+        f" asks for {len(folds)}: use split.protocol=kfold or grouped, or vary seed"
+      )
+    return (None,)
+  if folds:
+    return tuple(folds)
+  return tuple(range(split.folds)) if split.fold < 0 else (split.fold,)
+
+
+def _command(file: str, variant: str, base, config, workdir: Path) -> str:
+  """The command line that runs a member without its study."""
+  before, now = (runs.flatten(c.to_dict()) for c in (base, config))
+  flags = [f"--config={file}:{variant}" if variant else f"--config={file}"]
+  flags += [f"--config.{k}={v}" for k, v in now.items() if before[k] != v]
+  return shlex.join(["python", "launch.py", *flags, f"--workdir={workdir}"])

@@ -1,0 +1,416 @@
+"""A study's result, from member folders that were written with known predictions."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from markupsafe import escape
+
+from histojax import runs, startup
+from histojax.evaluation import (
+  canvas,
+  comparison,
+  confusion,
+  intervals,
+  paired,
+  pooled,
+  predictions,
+)
+from histojax.studies import (
+  columns,
+  cost,
+  drawn,
+  expand,
+  figures,
+  gather,
+  layouts,
+  table,
+)
+
+CLASSES = {
+  "liver": ("poor", "moderate", "well"),
+  "breakhis": ("benign", "malignant"),
+  "sipakmed": ("S-I", "Parabasal", "Koilocytotic", "Dyskeratotic", "Metaplastic"),
+  "nct_crc": ("ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"),
+}  # fmt: skip
+MACS = cost.macs
+NASTY = "<script>alert(1)</script> & $x_1$ 'a'|b"
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+  monkeypatch.chdir(ROOT)
+  monkeypatch.setattr("histojax.studies.cost.macs", lambda report: 12_000_000)
+  for draw in (paired.difference, intervals.bootstrap):
+    monkeypatch.setitem(draw.__kwdefaults__, "resamples", 500)
+  monkeypatch.setitem(paired.permutation.__kwdefaults__, "draws", 999)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+  """Tables only: what is drawn is looked at elsewhere."""
+  monkeypatch.setattr(drawn, "all_of", lambda *_: {})
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+  """Pictures are made, but their pixels are not."""
+
+  def save(figure, path, synthetic):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"png")
+    return path
+
+  monkeypatch.setattr(canvas, "save", save)
+
+
+def leave(at, classes, config, right, *, seed=0, fold=0, folds=1, curve=True, **more):
+  """What a finished member leaves, as far as a study reads it: ten groups of three
+  images in each fold, of which a share `right` is recognised."""
+  k, n = len(classes), 30 * folds
+  here = np.arange(n)[np.arange(n) // 3 % folds == fold]
+  label, rng = here // 3 % k, np.random.default_rng([seed, fold, round(right * 1e4)])
+  said = np.where(rng.random(len(here)) < right, label, (label + 1) % k)
+  probability = np.full((len(here), k), 0.3 / k)
+  probability[np.arange(len(here)), said] += 0.7
+  at.path.mkdir(parents=True)
+  predictions.write(
+    at.predictions, image_id=[f"i{i}" for i in here],
+    group=[f"s{i // 3}" for i in here], label=label, probability=probability,
+    classes=classes,
+  )  # fmt: skip
+  per_class = [{"class": name, "images": 7 + i} for i, name in enumerate(classes)]
+  dataset = {"classes": list(classes), "group_name": "slide", "synthetic": True}
+  training = {
+    "epochs": 4,
+    "steps": 8,
+    "seconds": 90.0,
+    "images_per_second": 100 * right,
+  }
+  training |= {"parameters": 1000, "trained_parameters": 900}
+  training["peak_memory"] = {"bytes": 2**31, "bound": "", "whose": "process"}
+  report = {
+    "dataset": dataset | {"per_class": per_class},
+    "seed": seed, "variant": "quick", "training": training, "config": config,
+    "split": {"fold": fold, "parts": {"train": {"images": 60}}},
+    "environment": {"devices": "1 x cpu (cpu)", "cores": 2, "processor": "Z80"},
+    "verdict": {"doubts": []},
+  }  # fmt: skip
+  at.report.write_text(json.dumps(report | more))
+  rows = [{"step": s, "loss": 1 / s, "accuracy": s / 8} for s in range(1, 9)]
+  for epoch, score in enumerate((0.2, 0.79, 0.795, 0.8), 1):
+    names = ("loss", "accuracy", "balanced_accuracy")
+    seen = {f"validation/{name}": score for name in names}
+    rows += [{"step": 2 * epoch} | seen] if curve else []
+  at.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+  return label, said
+
+
+def member(at, name, fold=None, seed=0, state="finished", error=""):
+  told = {"name": name, "fold": fold, "seed": seed, "path": at.path, "state": state}
+  return told | {"error": error, "config": {}}
+
+
+def shipped(name, tmp_path, variant="quick", right=lambda k: 0.5 + 0.05 * (k % 7)):
+  """(folder, study, members) of a shipped study, every member finished."""
+  file = f"configs/ablate_{name}.py"
+  config = startup.load_config(f"{file}:{variant}" if variant else file)
+  request = startup.Request(config, config, file, variant, "ablate", "", "")
+  study = expand.describe(request, "")
+  folder = runs.StudyFolder(tmp_path / "study")
+  found = expand.members(study, request, folder)
+  folds = len({m.fold for m in found})
+  names, rows = [*study["variants"]], []
+  for m in found:
+    leave(
+      m.folder, CLASSES[config.data.name], {}, right(names.index(m.name)), seed=m.seed,
+      fold=m.fold or 0, folds=folds,
+      parts={p: {"accuracy": {"value": 0.75}} for p in ("train", "validation")},
+    )  # fmt: skip
+    rows.append(member(m.folder, m.name, m.fold, m.seed))
+  return folder, study, rows
+
+
+def plain(tmp_path, rights, seeds=(0,), folds=(None,), classes=("a", "b"), **more):
+  """A study of variants with these shares of right answers."""
+  folder = runs.StudyFolder(tmp_path / "study")
+  first = next(iter(rights))
+  study = {"title": "A study", "paper": "", "layout": "plain", "metric": "accuracy"}
+  study |= {"baseline": first, "variants": dict.fromkeys(rights, {})}
+  rows = []
+  for name, right in rights.items():
+    for fold in folds:
+      for seed in seeds:
+        at = folder.member(name, seed, fold)
+        leave(
+          at, classes, {}, right, seed=seed, fold=fold or 0, folds=len(folds), **more
+        )
+        rows.append(member(at, name, fold, seed))
+  return folder, study, rows
+
+
+def test_numbers_are_those_of_the_single_tests(tmp_path, undrawn):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, "y": 0.9, "z": 0.3}, (0, 1), (0, 1))
+  content = table.write(folder, study, rows)
+  by_name = {row["name"]: row for row in content["rows"]}
+  held = {}
+  for name in "xyz":
+    trainings, scores = [], []
+    for m in (m for m in rows if m["name"] == name):
+      read = predictions.read(m["path"] / "predictions.csv")
+      matrix = confusion.confusion_matrix(read["label"], read["prediction"], 2)
+      scores.append(float(confusion.metrics(matrix)["accuracy"]))
+      trainings.append(pooled.Training(m["seed"], m["fold"], read, 60))
+    held[name] = pooled.pool(name, trainings)
+    means = by_name[name]["means"]["accuracy"]
+    assert means["mean"] == pytest.approx(np.mean(scores))
+    assert means["sd"] == pytest.approx(np.std(scores, ddof=1))
+  ps = []
+  for name in "yz":
+    pair = {"v": held[name], "b": held["x"]}
+    (expected,) = comparison.compare(comparison.align(pair), "accuracy")["pairs"]
+    sign = 1 if expected["first"] == "v" else -1
+    told = by_name[name]["difference"]
+    assert told["value"] == pytest.approx(sign * expected["value"])
+    ends = sorted(sign * expected[k] for k in ("low", "high"))
+    assert [told["low"], told["high"]] == pytest.approx(ends)
+    assert told["p"] == expected["p"] and told["groups"] == 20
+    over = pooled.repeated_difference(held[name], held["x"], "accuracy")
+    assert told["repeated"] == over
+    ps.append(told["p"])
+  adjusted = [by_name[name]["difference"]["p_holm"] for name in "yz"]
+  assert adjusted == pytest.approx(paired.holm(ps))
+
+
+def test_files_are_whole_and_say_the_same(tmp_path):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, NASTY: 0.9}, folds=(0, 1))
+  content = table.write(folder, study, rows)
+  held = json.loads(folder.content.read_text())
+  assert held["rows"][1]["name"] == NASTY
+  lines = list(csv.reader(io.StringIO(folder.csv.read_text())))
+  head, *body = [line[1:] for line in lines[:3]]
+  assert tuple(head) == columns.RAW
+  raw = dict(zip(head, body[1], strict=True))
+  assert raw["variant"] == NASTY and raw["trainings"] == "2"
+  assert float(raw["difference"]) == held["rows"][1]["difference"]["value"]
+  assert (raw["macs"], raw["peak_memory_bytes"]) == ("12000000", str(2**31))
+  assert raw["minutes_each"] == "1.5" and raw["epochs_to_1_percent"] == "3.0"
+  assert raw["epochs_on"] == "validation"
+  latex = folder.latex.read_text()
+  assert r"\$x\_1\$" in latex and latex.count(r"\begin") == latex.count(r"\end")
+  assert "Measured on 1 x cpu (cpu), 2 cores of Z80." in held["notes"]
+  page = folder.page.read_text()
+  assert "&lt;script&gt;alert(1)" in page and "<script" not in page
+  assert not re.search(r"https?://|url\(", page)
+  assert page.count("<img") == page.count("data:image/png;base64") == 3
+  assert set(content["figures"]) == {"differences", "pareto", "curves"}
+  assert {p.stem for p in folder.figures.iterdir()} == set(content["figures"])
+
+
+def test_missing_and_failed_members_are_shown(tmp_path, capsys, unrendered):
+  names = {"x": 0.6, "y": 0.9, "z": 0.7, "never": 0.5}
+  folder, study, rows = plain(tmp_path, names, folds=(0, 1))
+  for row in rows:
+    if row["name"] == "never" or (row["name"], row["fold"]) == ("z", 0):
+      (row["path"] / "report.json").unlink()
+      row |= {"state": "missing", "error": ""}
+    if (row["name"], row["fold"]) == ("y", 1):
+      (row["path"] / "report.json").write_text("{torn")
+  rows[0] |= {"state": "failed", "error": "the loss is nan"}
+  (rows[0]["path"] / "report.json").unlink()
+  content = table.write(folder, study, rows)
+  told = {row["name"]: row for row in content["rows"]}
+  assert [told[n]["finished"] for n in names] == [1, 1, 1, 0]
+  assert [told[n]["failed"] for n in names] == [1, 1, 0, 0]
+  assert "means" not in told["never"] and "p" not in told["never"]["difference"]
+  # y has fold 0 and x has fold 1: nothing to compare; z and x share fold 1
+  assert told["y"]["difference"]["why"] == "no member of both is finished"
+  assert told["z"]["difference"]["groups"] == 10
+  said = " ".join(content["sentences"])
+  assert "2 of 8 members have failed: x, y." in said
+  assert "3 of 8 members are not finished yet: z, never." in said
+  table.show(content, folder)
+  shown = capsys.readouterr().out
+  assert "1/2" in shown and "never" in shown
+  page = folder.page.read_text()
+  assert "the loss is nan" in page and "1 of 2: 1 failed" in page
+
+
+def test_a_study_without_any_result_is_still_a_table(tmp_path):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, "y": 0.9})
+  for row in rows:
+    (row["path"] / "report.json").unlink()
+  content = table.write(folder, study, rows)
+  assert content["sentences"][0].startswith("Nothing can be concluded")
+  assert folder.page.exists() and not content["figures"]
+
+
+def test_sentences_say_what_follows(tmp_path, undrawn):
+  same = plain(tmp_path / "same", {"x": 0.8, "y": 0.82, "z": 0.81}, folds=(0, 1))
+  first, *_ = table.write(*same)["sentences"]
+  assert first.startswith(
+    "With 20 slides none of these 2 is distinguishable from x in accuracy: "
+  )
+  assert "95 % CI" in first and "p = " in first
+  far = plain(tmp_path / "far", {"x": 0.4, "y": 1.0, "z": 0.42}, folds=(0, 1))
+  content = table.write(*far)
+  assert content["sentences"][0].startswith(
+    "Distinguishable with 20 slides, better in accuracy: y – x +"
+  )
+  said = " ".join(content["sentences"])
+  assert "Not distinguishable from x with 20 slides: z – x" in said
+  assert "SYNTHETIC images" in said and "One seed each" in said
+  two = plain(tmp_path / "two", {"x": 0.8, "y": 0.8}, seeds=(0, 1))
+  said = " ".join(table.write(*two)["sentences"])
+  assert "One seed each" not in said
+  assert "With 10 slides y predicts the same" not in said
+  assert "y is not distinguishable from x" in said
+
+
+def test_doubts_are_told_once_with_their_variants(tmp_path, undrawn):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, "y": 0.9}, folds=(0, 1, 2))
+  for row in rows:
+    path = row["path"] / "report.json"
+    held = json.loads(path.read_text())
+    mine = [f"{6 + row['fold']} slides cross."] * (row["name"] == "y")
+    held["verdict"] = {"doubts": ["The test chose.", *mine]}
+    path.write_text(json.dumps(held))
+  said = table.write(folder, study, rows)["sentences"]
+  assert said[-2:] == ["The test chose.", "y: 6 slides cross."]
+
+
+def test_folds_that_every_seed_has_are_kept():
+  every = {(f, s) for f in range(3) for s in range(2)}
+  assert gather.whole(every) == sorted(every)
+  assert gather.whole(every - {(1, 0)}) == [(0, 0), (0, 1), (2, 0), (2, 1)]
+  assert gather.whole({(0, 0), (1, 1), (2, 1)}) == [(1, 1), (2, 1)]
+  assert gather.whole([]) == []
+
+
+def test_the_front_is_beaten_by_none():
+  points = {
+    "slow best": (1, 0.9),
+    "fast": (9, 0.5),
+    "beaten": (5, 0.4),
+    "mid": (5, 0.7),
+  }
+  points |= {"equal": (5, 0.7)}
+  assert figures.front(points) in (["slow best", n, "fast"] for n in ("mid", "equal"))
+
+
+def test_without_a_validation_part_training_tells(tmp_path, undrawn):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, "y": 0.9}, curve=False)
+  content = table.write(folder, study, rows)
+  assert [row["epochs_on"] for row in content["rows"]] == ["train", "train"]
+  assert any("nothing else was looked at" in note for note in content["notes"])
+
+
+LIVER = ("VGG16", "ResNet50", "ResNet50_CBAM", "SENet", "SKNet")
+
+
+def test_liver_has_tables_5_and_6_beside_the_published(tmp_path):
+  folder, study, rows = shipped("liver", tmp_path)
+  content = table.write(folder, study, rows)
+  five, six = content["tables"][-2:]
+  assert five["head"] == ["classifier", "source", *CLASSES["liver"], "accuracy"]
+  assert [(row[0], row[1]) for row in five["rows"]] == [
+    (name, source) for name in LIVER for source in ("ours", "published")
+  ]
+  printed = {row[0]: row[2:] for row in five["rows"] if row[1] == "published"}
+  assert printed["SENet"] == ["98.41", "92.59", "95.30", "95.27"]
+  ours = {row[0]: row[2:] for row in five["rows"] if row[1] == "ours"}
+  scores = {row["name"]: row["scores"] for row in content["rows"]}
+  for name in LIVER:
+    recalls = [one["recall"]["value"] for one in scores[name]["per_class"]]
+    recalls.append(scores[name]["accuracy"]["value"])
+    assert ours[name] == [f"{100 * value:.1f}" for value in recalls]
+  assert len(six["rows"]) == 2 * 15 and six["rows"][1][0] == "VGG16, poor"
+  assert {"figure3", "matrices"} <= set(content["figures"])
+  assert content["published"]["doi"] == "10.1186/s12911-022-01919-1"
+  assert content["published"]["caveats"]
+  assert str(escape(content["published"]["caveats"][0])) in folder.page.read_text()
+
+
+def test_cervix_has_table_i(tmp_path, unrendered):
+  folder, study, rows = shipped("cervix", tmp_path)
+  content = table.write(folder, study, rows)
+  (told,) = content["tables"][2:]
+  printed = {row[0]: row[2] for row in told["rows"] if row[1] == "published"}
+  assert printed["Plissiti"] == "95.35 ± 0.42" and printed["Ours"] == "99.38 ± 0.20"
+  assert [*printed] == [*study["variants"]]
+  assert "matrices" in content["figures"]
+
+
+def test_dala_has_nine_networks_at_four_magnifications(tmp_path, undrawn):
+  folder, study, rows = shipped("dala", tmp_path)
+  content = table.write(folder, study, rows)
+  told = content["tables"][1:]
+  assert len(told) == 5
+  for held, column in zip(told, (*layouts.MAGNIFICATIONS, "mean"), strict=True):
+    assert column in held["title"]
+    ours = [row for row in held["rows"] if row[1] == "ours"]
+    assert len(ours) == 9 and ours[0][0] == "DALAResNet50"
+  printed = [row[2] for held in told for row in held["rows"] if row[1] == "published"]
+  assert printed == ["98.50", "98.70", "97.90", "94.30", "97.35"]
+  single = [held["rows"][0][2] for held in told]
+  assert float(single[4]) == pytest.approx(np.mean([*map(float, single[:4])]), abs=0.1)
+  differences = {r["name"]: r.get("difference") for r in content["rows"]}
+  assert differences["ViT, 100X"]["baseline"] == "ResNet50, 100X"
+  assert differences["ResNet50, 100X"] is None
+  assert differences["ViT, 100X"]["comparisons"] == 32
+
+
+def test_the_vgg_study_has_tables_2_to_4_and_figure_4(tmp_path, unrendered):
+  folder, study, rows = shipped("breakhis_vgg", tmp_path)
+  content = table.write(folder, study, rows)
+  counts, losses, whole, strategies = content["tables"][1:]
+  assert counts["rows"][0] == ["40X", "ours", "7", "8", "15"]
+  assert [row[0] for row in losses["rows"]] == [
+    "cross entropy", "weighted cross entropy", "focal",
+  ]  # fmt: skip
+  assert whole["rows"][1][2:] == ["≥ 97.00", "≥ 97.00", "≥ 97.00", "≤ 96.84", "96.96"]
+  assert len(strategies["rows"]) == 4
+  assert "figure4" in content["figures"]
+
+
+def test_crc_has_three_columns_and_the_freeze_depth(tmp_path, undrawn):
+  folder, study, rows = shipped("crc", tmp_path)
+  two, frozen = table.write(folder, study, rows)["tables"][-2:]
+  assert two["head"][2:] == [
+    "100,000: trained on", "100,000: held out", "CRC-VAL-HE-7K",
+  ]  # fmt: skip
+  assert two["rows"][1][1:] == ["published", "99.9", "–", "97.7"]
+  assert two["rows"][3][1:] == ["published", "–", "98.6", "95.0"]
+  assert two["rows"][0][2:4] == ["75.0", "75.0"]
+  assert len(two["rows"]) == 10 and len(frozen["rows"]) == 4
+
+
+def test_placement_is_a_matrix_of_blocks_and_stages(tmp_path, undrawn):
+  folder, study, rows = shipped("attention", tmp_path)
+  told = table.write(folder, study, rows)["tables"][-1]
+  assert told["head"][2:] == [*layouts.PLACES]
+  assert [row[0] for row in told["rows"]] == [
+    "SE", "CBAM", "SAM", "SK", "SE+SAM", "DNL", "LAM", "no attention",
+  ]  # fmt: skip
+  assert all("(" in cell for row in told["rows"][:-1] for cell in row[2:])
+
+
+@pytest.mark.parametrize("name", ["reduction", "canvas", "split"])
+def test_the_others_have_the_studys_own_table(name, tmp_path, undrawn):
+  folder, study, rows = shipped(name, tmp_path)
+  content = table.write(folder, study, rows)
+  assert [row[0] for row in content["tables"][0]["rows"]] == [*study["variants"]]
+
+
+def test_multiply_accumulates_are_counted_from_the_config():
+  config = startup.load_config("configs/ablate_split.py:quick").to_dict()
+  report = {"config": json.loads(json.dumps(config)), "dataset": {"classes": "abc"}}
+  small = MACS(report)
+  report["config"]["augment"]["size"] = 64
+  assert small > 0 and MACS(report) > 3.5 * small
+  del report["config"]["augment"]["size"]
+  assert MACS(report) is None
