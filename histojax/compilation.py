@@ -1,10 +1,12 @@
-"""JAX's compilation cache, with entries that are whole or absent.
+"""JAX's compilation cache, with entries that are whole or absent; and what it compiled.
 
 JAX 0.10.1 writes an entry in place. One that a kill or a full disk cut short would be
 warned of by every later run, compiled again each time, and never replaced.
 """
 
+import collections
 import functools
+import threading
 from pathlib import Path
 
 from histojax import atomic
@@ -30,16 +32,31 @@ def keep_whole() -> None:
     atomic.clear(Path(folder))
 
 
-@functools.cache
+class _Spent(threading.local):
+  def __init__(self):
+    self.seconds = [0.0]
+
+
+_spent = _Spent()
+
+
 def clock() -> list[float]:
-  """[seconds], which grow as this process compiles, or reads what it once compiled."""
+  """[seconds], which grow as this thread compiles, or reads what was once compiled."""
+  programs()
+  return _spent.seconds
+
+
+@functools.cache
+def programs() -> collections.Counter:
+  """How often this process has compiled, or read, each program: {'jit(init)': 1}."""
   import jax
 
-  spent = [0.0]
+  counts = collections.Counter()
 
-  def listen(event: str, seconds: float, **_) -> None:
+  def listen(event: str, seconds: float, fun_name: str = "", **_) -> None:
     if event == "/jax/core/compile/backend_compile_duration":
-      spent[0] += seconds
+      _spent.seconds[0] += seconds
+      counts[fun_name] += 1
 
   jax.monitoring.register_event_duration_secs_listener(listen)
-  return spent
+  return counts

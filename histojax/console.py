@@ -1,6 +1,7 @@
 """What a run says: lines to the terminal and log.txt, progress with an ETA."""
 
 import contextlib
+import contextvars
 import io
 import math
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from histojax.errors import naming
 
-_log = None  # the run's open log.txt
+_log = contextvars.ContextVar("log", default=None)  # the run's open log.txt
 _muted = False
 
 
@@ -22,17 +23,16 @@ def mute() -> None:
 @contextlib.contextmanager
 def log_to(path: Path):
   """Within this context every line also goes to `path` (appended)."""
-  global _log
   if _muted:
     yield
     return
   # unbuffered: what a full disk did not take is not tried again when it is closed
-  outer = _log  # a fold writes to its own, within the run of all folds
-  with path.open("ab", buffering=0) as _log:
+  with path.open("ab", buffering=0) as file:
+    outer = _log.set(file)  # a fold writes to its own, within the run of all folds
     try:
       yield
     finally:
-      _log = outer
+      _log.reset(outer)
 
 
 def say(text: str, style: str = "") -> None:
@@ -55,12 +55,12 @@ def show(renderable, soft_wrap: bool = False) -> None:
     return
   with tqdm.external_write_mode():  # a bar on the screen steps aside
     Console(highlight=False).print(renderable, soft_wrap=soft_wrap)
-  if _log:
+  if log := _log.get():
     text = io.StringIO()
     plain = Console(file=text, width=100, color_system=None, highlight=False)
     plain.print(renderable, soft_wrap=soft_wrap)
-    with naming(_log.name):
-      _log.write(text.getvalue().encode("utf-8", "backslashreplace"))
+    with naming(log.name):
+      log.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 class Progress:

@@ -1,5 +1,6 @@
 """The model, its compiled steps and its images on the devices."""
 
+import copy
 import functools
 
 import jax
@@ -30,79 +31,117 @@ class Engine:
     config: the whole config.
     tiles: resident on the devices where they fit `data.device_memory_gib` and half of
       the memory that is free there, else streamed: the numbers are the same.
+    devices: those it uses; all of them where it is None.
+    resident: that of another engine of the same tiles and devices, to be shared.
 
   Raises:
     InputError: an unknown model, attention or dtype; a batch that cannot be split.
   """
 
-  def __init__(self, config, tiles: Tiles):
+  trained = {}  # what the report says of a training that another program did
+
+  def __init__(self, config, tiles: Tiles, devices=None, resident=None):
     self.tiles = tiles
     self.batch_size = config.evaluate_batch_size
-    self.mesh = sharding.mesh_for(config.batch_size, config.evaluate_batch_size)
+    sizes = config.batch_size, config.evaluate_batch_size
+    self.mesh = sharding.mesh_for(*sizes, devices=devices)
     self._split, self._replicated = sharding.shardings(self.mesh)
     sharding.meet(self.mesh)
     model, tx, view = parts(config, len(tiles.classes))
     self.dtype = view.dtype
-    streamed = must_stream(tiles.image.nbytes, config.data.device_memory_gib)
+    budget = config.data.device_memory_gib
+    streamed = resident is None and must_stream(tiles.image.nbytes, budget)
     shape = ((config.batch_size if streamed else len(tiles)), *tiles.image.shape[1:])
     self.model, self.view, self.streamed = model, view, streamed
     options = objective(config)
-    self._program = steps.compiled(model, tx, view, self.mesh, shape, **options)
+    self.program = steps.compiled(model, tx, view, self.mesh, shape, **options)
     shapes = self.abstract()  # a network that cannot be built is refused here
     check_ends(model, view, options["loss"], config.get("evaluate_neighbours", 0))
     self.initial = initial.start(config, model, shapes)
-    self._resident = None
-    if not streamed:
+    self.resident = resident
+    if resident is None and not streamed:
       arrays = pipeline.host_arrays(tiles)
-      self._resident = sharding.put(arrays, self._replicated)
-    self.train_step = self._program.train
+      self.resident = sharding.put(arrays, self._replicated)
+    self.train_step = self.program.train
+
+  def guarded(self, tiles: Tiles) -> "Engine":
+    """The same programs and images, through tiles that `handout` guards."""
+    other = copy.copy(self)
+    other.tiles = tiles
+    return other
 
   def init(self, seed: int) -> steps.TrainState:
     """From the seed, and from the weights of a config that was resolved."""
     given = self.initial and sharding.put(self.initial.arrays, self._replicated)
-    return self._program.init(jax.random.key(seed), given)
+    return self.program.init(jax.random.key(seed), given)
 
   def abstract(self) -> steps.TrainState:
     """Shapes, types and shardings of the state: what a restore fills in."""
-    shapes = jax.eval_shape(self._program.init, jax.random.key(0), None)
+    shapes = jax.eval_shape(self.program.init, jax.random.key(0), None)
     return jax.tree.map(
       lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=self._replicated),
       shapes,
     )
 
+  def compile(self, plan):
+    """Yields as it compiles each program that a run of this plan calls, ahead of it.
+
+    Nothing is computed, and the calls find what is compiled. Other threads may train.
+    """
+    state, key = self.abstract(), jax.random.key(0)
+    given = self.initial and sharding.put(self.initial.arrays, self._replicated)
+    yield self.program.init.lower(key, given).compile()
+    yield self.program.train.lower(state, *next(self.batches(plan))).compile()
+    tiles, row = next(self.batches(EvalPlan(np.zeros(1, int), self.batch_size, 1)))
+    del row["weight"]
+    yield self.program.evaluate.lower(*state.judged, tiles, row).compile()
+
   def batches(self, plan, start: int = 0):
     """Yields (tiles, row) on the devices from step `start` of a plan on."""
-    streamed = self._resident is None
+    streamed = self.resident is None
     here = sharding.rows_here(self._split, plan.batch_size)
     rows = pipeline.rows(plan, self.tiles, start=start, streamed=streamed, here=here)
-    return pipeline.on_device(rows, self._resident, self._put)
+    return pipeline.on_device(rows, self.resident, self._put)
 
   def _put(self, row: dict) -> dict:
     """One row onto the devices: its arrays split along the batch, its numbers whole."""
     where = {k: self._split if np.ndim(v) else self._replicated for k, v in row.items()}
     return sharding.put(row, where)
 
-  def predict(self, state, rows, rotations: int, *, poll, label: str = ""):
+  def predict(self, state, rows, rotations: int, *, poll, label="", mapped: int = 0):
     """Looks at every image of `rows` at `rotations` angles.
 
     Args:
       poll: called between batches; raises where a signal has arrived.
       label: of a progress bar; '' shows none.
+      mapped: of how many images at most, spread over the rows, `features` are kept.
 
     Returns:
       Every view exactly once: `row` of the tiles, `label`, `angle` in degrees, `loss`
-      [V], `probability` float32 [V, K], and what else `steps.eval_step` finds.
+      [V], `probability` float32 [V, K], and what else `steps.eval_step` finds; but
+      `features` float32 [M, C] are those of the upright views of `mapped_rows` [M].
     """
     plan, outputs = EvalPlan(rows, self.batch_size, rotations), []
     params, batch_stats = state.judged
+    upright = rotations * planned_map(len(rows), mapped)  # the first of each image
+    features, late = [], []  # what the device may still be at work on is fetched later
     with console.Progress(plan.views if label else 0, label, "view") as progress:
       for arrays, row in self.batches(plan):
         del row["weight"]  # split over processes; the plan's own is whole
-        outputs.append(self._program.evaluate(params, batch_stats, arrays, row))
+        found = self.program.evaluate(params, batch_stats, arrays, row)
+        deep = found.pop("features", None)
+        at = upright - len(outputs) * plan.batch_size
+        at = at[(at >= 0) & (at < plan.batch_size)]
+        if len(at) and deep is not None:
+          late.append((deep, at))
+        outputs.append(found)
         if len(outputs) > 1:  # one batch ahead of the device, no more
           jax.block_until_ready(outputs[-2])
           progress.advance(plan.batch_size if label else 0)
+        features += taken(late[:-1])
+        del late[:-1]
         poll()
+    features += taken(late)
     outputs = jax.device_get(outputs)
     weights = [plan.batch(step)["weight"] for step in range(plan.num_steps)]
     keep = np.concatenate(weights) > 0
@@ -110,6 +149,8 @@ class Engine:
       raise AssertionError(f"saw {keep.sum()} of {plan.views} views")
     row, angle = plan.view_of(np.arange(plan.views))
     found = {k: np.concatenate([o[k] for o in outputs])[keep] for k in outputs[0]}
+    if features:
+      found |= {"features": np.concatenate(features), "mapped_rows": row[upright]}
     return found | {"row": row, "angle": angle, "label": self.tiles.label[row]}
 
   def neighbours(self, state, views: dict, rows, k: int, *, poll) -> np.ndarray:
@@ -121,6 +162,16 @@ class Engine:
     known = self.predict(state, rows, 1, poll=poll, label="embedding")
     given = known["embedding"], known["label"], views["embedding"]
     return neighbours.votes(*given, k, len(self.tiles.classes))
+
+
+def planned_map(images: int, most: int) -> np.ndarray:
+  """Which of so many images a map shows: int [M], M at most `most`, evenly spread."""
+  return np.unique(np.linspace(0, images - 1, min(images, most)).round().astype(int))
+
+
+def taken(late: list) -> list[np.ndarray]:
+  """The rows `at` of each (array on the devices, at)."""
+  return [jax.device_get(array)[at] for array, at in late]
 
 
 def must_stream(size: int, budget_gib: float) -> bool:

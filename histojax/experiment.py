@@ -16,21 +16,25 @@ from histojax import (
   folds,
   initial,
   loop,
+  memory,
   models,
   processes,
   published,
   reporting,
   runs,
+  selection,
   startup,
 )
 from histojax.augment.rotation import stored_size
-from histojax.data import catalogue, splits
+from histojax.data import catalogue, handout, splits
 from histojax.data import tiles as tile_cache
 from histojax.engine import Engine
-from histojax.errors import InputError, nearest
+from histojax.errors import InputError
 from histojax.evaluation import summary as terminal
+from histojax.evaluation.figures_map import MOST
+from histojax.explain import attention
 from histojax.interrupts import Interrupted, Interrupts
-from histojax.milestones import SELECT_ON, Milestones
+from histojax.milestones import Milestones
 from histojax.planning import make_plan
 from histojax.tensorboard import Scalars
 
@@ -44,18 +48,8 @@ def run(request) -> None:
     InputError: something the user gave cannot be used; nothing is half-written.
   """
   startup.greet()
-
-  # Weights: found first, as they may be missing; the run is one of this very file.
-  asked = request
-  with processes.first_then_others():
-    request = initial.resolve(request)
+  request, dataset, tiles, folder = opened(request)
   config = request.config
-
-  # Data: every image decoded once; which of them train, choose and test.
-  dataset = catalogue.find(config.data)
-  with processes.first_then_others():
-    stored = storage(config.augment)
-    tiles = tile_cache.prepare(dataset, *stored, config.data.on_error)
   if request.mode == "prepare":
     return reporting.show_data(dataset, tiles)
   if request.mode == "audit_data":
@@ -64,7 +58,6 @@ def run(request) -> None:
     published.check(config.published, tiles.classes)
 
   # Run folder: a new one, or the one that this very config began.
-  folder = runs.RunFolder(Path(request.workdir or default_workdir(asked, dataset)))
   if splits.in_turn(config.split):
     return folds.run(request, folder, dataset, tiles, ready, one)
   if config.split.protocol == "kfold":
@@ -86,6 +79,27 @@ def run(request) -> None:
     console.show(terminal.summary(content, folder.page))
 
 
+def opened(request):
+  """(the request with its weights, data set, tiles, run folder) of what was asked.
+
+  Raises:
+    InputError: weights or images that cannot be had.
+  """
+  # Weights: found first, as they may be missing; the run is one of this very file.
+  asked = request
+  with processes.first_then_others():
+    request = initial.resolve(request)
+  config = request.config
+
+  # Data: every image decoded once; which of them train, choose and test.
+  dataset = catalogue.find(config.data)
+  with processes.first_then_others():
+    stored = storage(config.augment)
+    tiles = tile_cache.prepare(dataset, *stored, config.data.on_error)
+  path = Path(request.workdir or default_workdir(asked, dataset))
+  return request, dataset, tiles, runs.RunFolder(path)
+
+
 def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engine):
   """Trains on a split, or goes on where `begun`; evaluates and writes the report.
 
@@ -94,11 +108,15 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
   """
   config, spent = request.config, compilation.clock()[0]
 
+  # Test part: kept by one object from here on, and handed out for a written reason.
+  split, test = handout.seal(split, folder.append_handout)
+  tiles = test.guard(tiles)
+
   # Plan: every batch of every epoch is index arithmetic.
-  plan, seen, further = ready(config, tiles, split)
+  plan, further = ready(config, tiles, split)
 
   # Model and optimizer: compiled for the devices there are.
-  engine = make_engine()
+  engine = make_engine().guarded(tiles)
 
   # only now: a mistake above leaves no folder behind
   with folder.ours(), console.log_to(folder.log):
@@ -106,6 +124,7 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
       reporting.show_moved(folder)
     elif processes.first():
       folder.create(*identity)
+      test.note(handout.AUDIT, scored=False)
     reporting.show_skipped(tiles)
     with (  # a signal is answered by a checkpoint
       Interrupts(processes.interrupt) as interrupts,
@@ -136,19 +155,25 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
       try:
         state, training = train(
           request, engine, plan, state, start, folder, saved, interrupts,
-          curve=seen and (lambda state: predict(state, *seen)),
+          curve=selection.curve(config, plan, split, test, predict),
         )  # fmt: skip
 
         # Evaluation: the chosen state, on test images that nothing has looked at.
         step = plan.num_steps
-        if seen:
+        if config.select_on != "last":
           step, state = saved.latest("best"), saved.restore("best", engine.abstract())
-        turns = test_rotations(config.augment)
-        views = predict(state, split.test, turns, label="testing")
+        turns = selection.test_rotations(config.augment)
+        why = handout.final(folder.handout_rows())
+        with test.handed_out(why, step) as whole:
+          views = predict(state, whole.test, turns, label="testing", mapped=MOST)
+          views |= {"attention": attention.of_views(engine, state, views)}
         if k := config.get("evaluate_neighbours", 0):  # the network's second answer
           near = engine.neighbours(state, views, split.train, k, poll=interrupts.poll)
           views |= {"votes": near}
         parts = {k: predict(state, v, 1, label=k) for k, v in further.items()}
+        held = None  # what the temperature is fitted on, seen as the test part is
+        if len(split.validation):
+          held = predict(state, split.validation, turns, label="calibrating")
       except Interrupted as interrupt:
         console.say(
           f"{interrupt}: step {saved.latest('last') or 0:,} of {plan.num_steps:,} is"
@@ -163,15 +188,16 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
     training |= {"weights": engine.initial.told} if engine.initial else {}
     training |= {"compile_seconds": round(compilation.clock()[0] - spent, 2)}
     if processes.first():
-      found = views, parts, training
-      return reporting.finish(request, folder, dataset, tiles, split, plan, *found)
+      found = views, parts, held, training
+      with test.handed_out(handout.REPORT, step, scored=False) as whole:
+        return reporting.finish(request, folder, dataset, tiles, whole, plan, *found)
 
 
 def ready(config, tiles, split):
-  """(plan, `views_of_curve`, `parts_beside_test`): a mistake shows before anything is
-  written."""
+  """(plan, `parts_beside_test`): a mistake shows before anything is written."""
   plan = make_plan(config, split.train, tiles)
-  return plan, views_of_curve(config, split), parts_beside_test(config, split)
+  selection.check_selection(config, split)
+  return plan, selection.parts_beside_test(config, split)
 
 
 def default_workdir(request, dataset) -> Path:
@@ -200,51 +226,10 @@ def storage(augment):
   return functools.partial(stored_size, **arguments), geometry
 
 
-def test_rotations(augment) -> int:
-  """At how many angles a test image is looked at: all of training's, or as told."""
-  return augment.get("test_rotations", augment.rotations)
-
-
-def views_of_curve(config, split) -> tuple[np.ndarray, int] | None:
-  """(rows, rotations) that the learning curve and the choice of a checkpoint may see.
-
-  Validation images are looked at upright. `select_on=test` is the papers' habit: the
-  whole rotated test set chooses. `last` looks at nothing.
-  """
-  if config.select_on not in SELECT_ON:
-    known = nearest(config.select_on, SELECT_ON)
-    raise InputError(f"select_on={config.select_on!r}: {known}")
-  if config.select_on == "validation" and not len(split.validation):
-    raise InputError(
-      "select_on=validation, but the split has no validation part: set"
-      " split.validation_fraction, split.protocol=grouped, or select_on=last"
-    )
-  views = {"test": (split.test, test_rotations(config.augment)), "last": None}
-  return views.get(config.select_on, (split.validation, 1))
-
-
-def parts_beside_test(config, split) -> dict[str, np.ndarray]:
-  """The rows of `evaluate_parts` ('train|validation|test') other than the test part.
-
-  The reported state is scored on them too, each image upright and as it is.
-  """
-  rows, found = split.parts(), {}
-  for part in filter(None, config.get("evaluate_parts", "test").split("|")):
-    if part not in rows:
-      raise InputError(f"evaluate_parts names {part!r}: {nearest(part, rows)}")
-    if not len(rows[part]):
-      raise InputError(
-        f"evaluate_parts names {part}, but the split has no such part: set"
-        " split.validation_fraction, or leave it out"
-      )
-    found[part] = rows[part]
-  return {part: found[part] for part in found if part != "test"}
-
-
 def train(request, engine, plan, state, start, folder, saved, interrupts, curve):
   """Trains from step `start` to the end. Returns (state, what to report)."""
   began, batch, nobody = time.monotonic(), plan.batch_size, contextlib.nullcontext()
-  total = plan.num_steps * batch
+  total, held = plan.num_steps * batch, memory.Peak(jax.local_devices()[0])
   with (
     Scalars(folder.tensorboard, start) if processes.first() else nobody as writer,
     console.Progress(total, "training", "image", done=start * batch) as progress,
@@ -278,4 +263,5 @@ def train(request, engine, plan, state, start, folder, saved, interrupts, curve)
     "resumed_from_step": start,
     "images_per_second": round(progress.rate, 1),
     "seconds": round(time.monotonic() - began, 1),
-  }
+    "peak_memory": held.told(),
+  } | engine.trained

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from histojax import auditing, console, drawings, processes, reporting, runs
-from histojax.data import splits
+from histojax import auditing, console, drawings, processes, reporting, runs, scoring
+from histojax.data import handout, splits
 from histojax.engine import Engine
 from histojax.errors import InputError
-from histojax.evaluation import baselines, predictions, report, verdict
 from histojax.evaluation import folds as together
+from histojax.evaluation import predictions, report, verdict
 from histojax.evaluation import summary as terminal
 
 ROWS = ("image_id", "group", "label", "probability")  # of a prediction file
@@ -47,7 +47,7 @@ def run(request, folder: runs.RunFolder, dataset, tiles, ready, one) -> None:
       of all folds before the first one trains.
   """
   config, designs = request.config, splits.asked(tiles, request.config.split)
-  folds = [_fold(request, folder, tiles, *numbered) for numbered in enumerate(designs)]
+  folds = [numbered(request, folder, tiles, *pair) for pair in enumerate(designs)]
   identity = config.to_dict(), splits.record_all(tiles, designs)
   processes.check_alike(request.mode, identity)
   whole = Fold(request, folder, None, identity)
@@ -84,7 +84,7 @@ def run(request, folder: runs.RunFolder, dataset, tiles, ready, one) -> None:
       console.show(terminal.summary(content, folder.page))
 
 
-def _fold(request, folder, tiles, number: int, split) -> Fold:
+def numbered(request, folder, tiles, number: int, split) -> Fold:
   """Fold `number`, as a process of its own would run it."""
   config = copy.deepcopy(request.config)
   config.split.fold = number
@@ -96,7 +96,8 @@ def _fold(request, folder, tiles, number: int, split) -> Fold:
 def _report(request, folder, dataset, tiles, folds) -> dict:
   """Writes the report of all folds: each image as the fold that tested it saw it."""
   classes = tiles.classes
-  images, views, further = _pooled(tiles, folds)
+  files = tiles.files is not None and not dataset.not_files
+  images, views, further = _pooled(tiles, folds, files)
   predictions.write(folder.predictions_views, **views, classes=classes)
   predictions.write(folder.predictions, **images, classes=classes)
   del views["angle"]
@@ -116,27 +117,34 @@ def _report(request, folder, dataset, tiles, folds) -> dict:
   on = request.config.select_on
   told = reporting.SELECTION[on].format(", ".join(epochs))
   content["selection"] = {"on": on, "text": f"of each fold {told}"}
+  content["handouts"] = [
+    {"fold": i} | row
+    for i, fold in enumerate(folds)
+    for row in fold.folder.handout_rows()
+  ]
+  content["notes"] += filter(None, [handout.of_folds(content["handouts"])])
   content["folds"] = together.over(held)
-  content["scores"] = reporting.score(classes, views, images)
+  content["scores"] = scoring.score(classes, views, images)
+  content |= scoring.of_patients(images)
+  content |= scoring.of_temperatures(held, images)
+  content["notes"] += [] if "calibration" in content else [scoring.NO_VALIDATION]
   common = [_commonest(tiles, fold.split) for fold in folds]
   common = np.repeat(common, [len(fold.split.test) for fold in folds])
   if "neighbours" in further:
     voted = further.pop("neighbours")
     predictions.write(folder.predictions_of("neighbours"), **voted, classes=classes)
     k = held[0]["scores_neighbours"]["k"]
-    content["scores_neighbours"] = {"k": k} | reporting.score(classes, voted, voted)
+    content["scores_neighbours"] = {"k": k} | scoring.score(classes, voted, voted)
   rows = next(iter(further.values()))  # in the same order as those of `common`
-  content["baselines"] = baselines.judge(
-    {name: found["probability"] for name, found in further.items()},
-    rows["label"], rows["group"], common, classes,
-  )  # fmt: skip
+  found = {name: rows["probability"] for name, rows in further.items()}
+  content |= scoring.judged(images, rows, found, common, classes)
   images["prediction"] = images["probability"].argmax(-1)
   pictures = drawings.of_test(folder, tiles, images, content)
   report.write(folder.path, content, pictures)
   return content
 
 
-def _pooled(tiles, folds) -> tuple[dict, dict, dict]:
+def _pooled(tiles, folds, files: bool) -> tuple[dict, dict, dict]:
   """(images, views, further) of all folds' prediction files, end to end.
 
   Further are what the baselines say of the same images and, where all folds asked them,
@@ -157,7 +165,7 @@ def _pooled(tiles, folds) -> tuple[dict, dict, dict]:
     return {k: np.concatenate([rows[k] for rows in found]) for k in found[0]}
 
   images, views = (read(k, getattr) for k in ("predictions", "predictions_views"))
-  names = [*verdict.BASELINES]
+  names = [k for k in verdict.BASELINES if k != "file" or files]
   if all(fold.folder.predictions_of("neighbours").exists() for fold in folds):
     names.append("neighbours")
   return images, views, {name: read(name) for name in names}

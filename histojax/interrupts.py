@@ -4,10 +4,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _arrived = None  # the signal that `_stop` has answered
+_listening = None  # the main thread's `Interrupts`, which hears for other threads
 
 
 class Interrupted(Exception):
@@ -33,6 +35,8 @@ class Interrupts:
   Whoever sends SIGTERM twice is a scheduler: the run is saved all the same. Whoever
   presses Ctrl-C once more is a person in a hurry: that ends at once.
 
+  A signal comes to the main thread; in another one polling asks what that one heard.
+
   Args:
     heard: (this process's signal, or 0) -> what its run is to answer now, or 0.
   """
@@ -41,11 +45,20 @@ class Interrupts:
     self._heard = heard
 
   def __enter__(self):
+    global _listening
     self.signum, self._polled = _arrived, False
+    self._old, self._outer = {}, _listening
+    if threading.current_thread() is not threading.main_thread():
+      return self
+    _listening = self
     self._old = {s: signal.signal(s, self._remember) for s in _SIGNALS}
     return self
 
   def __exit__(self, kind, *_):
+    global _listening
+    if not self._old:
+      return
+    _listening = self._outer
     for signum, handler in self._old.items():
       signal.signal(signum, _hurry if self._polled and handler is _stop else handler)
     if self.signum is not None and not self._polled and kind is None:
@@ -58,6 +71,8 @@ class Interrupts:
 
   def poll(self) -> None:
     """Raises Interrupted where a signal has arrived."""
+    if not self._old and self._outer:
+      self.signum = self._outer.signum
     if signum := self._heard(self.signum or 0):
       self._polled = True
       raise Interrupted(signum)

@@ -38,6 +38,37 @@ def available_on(device) -> int | None:
   return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
 
 
+class Peak:
+  """The most memory in use from here on.
+
+  Of an accelerator the device's own count, which starts with the process: where it did
+  not rise any more, it only says at most. Of a CPU what this process holds.
+  """
+
+  def __init__(self, device, root: Path = Path("/")):
+    self._device, self._status = device, root / "proc/self/status"
+    try:
+      (root / "proc/self/clear_refs").write_text("5")  # Linux forgets its high mark
+    except OSError:
+      pass
+    self._before = self._bytes()
+
+  def told(self) -> dict | None:
+    """bytes, bound ("" or "at most") and whose (device or process); None where nothing
+    tells."""
+    now, on_device = self._bytes(), self._device.platform != "cpu"
+    if now is None:
+      return None
+    bound = "at most" * (on_device and now == self._before)
+    return {"bytes": now, "bound": bound, "whose": "device" if on_device else "process"}
+
+  def _bytes(self) -> int | None:
+    if self._device.platform != "cpu":
+      return (self._device.memory_stats() or {}).get("peak_bytes_in_use")
+    held = _fields(self._status).get("VmHWM")
+    return held and held * 1024
+
+
 def _control_groups(root: Path):
   """What is left of every limit above this process."""
   for line in _lines(root / "proc/self/cgroup"):

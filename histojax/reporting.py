@@ -4,19 +4,12 @@ import datetime
 import json
 from pathlib import Path
 
-import numpy as np
-
-from histojax import auditing, console, drawings, published, runs
+from histojax import auditing, console, drawings, published, runs, scoring
 from histojax.assumptions import assumptions
-from histojax.data import skipped, splits
-from histojax.evaluation import (
-  aggregate,
-  baselines,
-  predictions,
-  report,
-  scores,
-)
+from histojax.data import handout, skipped, splits
+from histojax.evaluation import aggregate, predictions, report
 from histojax.evaluation import summary as terminal
+from histojax.explain import drawing
 
 NO_GROUPS = (
   "No group (patient, slide) is known of these images: each counts as its own, so"
@@ -26,6 +19,7 @@ BY_IMAGE = (
   "split.protocol={} deals out images, not {}s, as some papers do: what stands on both"
   " sides is counted below, and the score is too good for it."
 )
+_UNTOLD = ("builder", "notes", "not_files")  # of a data set: the notes tell them
 SELECTION = {
   "last": "last epoch ({}), as the recipe says: nothing was chosen",
   "validation": "epoch {}, best balanced accuracy on the validation part",
@@ -112,83 +106,57 @@ def show_moved(folder: runs.RunFolder) -> None:
 
 
 def finish(
-  request, folder, dataset, tiles, split, plan, views, parts, training
+  request, folder, dataset, tiles, split, plan, views, parts, held, training
 ) -> dict:
   """Writes predictions, figures and report; returns the report.
 
   Args:
-    views: what `Engine.predict` found on the test part, and `votes` of neighbours.
+    views: what `Engine.predict` found on the test part, `votes` of neighbours, and
+      `attention` as `explain.attention` tells it.
     parts: of further parts by name, what it found there.
+    held: what it found on the validation part, seen as the test part is; or None.
     training: what `experiment.train` says, `parameters` and `chosen_step`.
   """
-  classes, seen = tiles.classes, described(tiles, views)
+  classes, seen = tiles.classes, scoring.described(tiles, views)
   images = aggregate.images_from_views(**seen)
   whole = {k: images[k] for k in seen}
   paths = folder.predictions_views, folder.predictions
   predictions.write(paths[0], **seen, classes=classes, angle=views["angle"])
   predictions.write(paths[1], **whole, classes=classes)
 
+  training |= {"epochs_to_within_1_percent": drawings.epochs_to_final(folder, plan)}
   content = describe(request, folder, dataset, tiles, training)
   content |= of_split(request.config, dataset, tiles, split, plan, training)
   content["audit"], kept = auditing.audit(dataset, tiles, split)
   content["notes"] += auditing.notes(content["audit"])
-  content["scores"] = score(classes, seen, whole)
+  content["handouts"] = folder.handout_rows()
+  content["notes"] += filter(None, [handout.sentence(content["handouts"])])
+  content["scores"] = scoring.score(classes, seen, whole)
+  content |= scoring.of_patients(whole)
+  chosen = content["selection"]["on"] == "validation"
+  content |= scoring.of_temperature(folder, tiles, held, whole, chosen)
+  content["notes"] += [] if held else [scoring.NO_VALIDATION]
   if "votes" in views:
     voted = seen | {"probability": views["votes"]}
     found = aggregate.images_from_views(**voted)
     whole = {k: found[k] for k in seen}
     predictions.write(folder.predictions_of("neighbours"), **whole, classes=classes)
-    scored = score(classes, voted, whole)
+    scored = scoring.score(classes, voted, whole)
     content["scores_neighbours"] = {"k": request.config.evaluate_neighbours} | scored
   content["parts"] = {}
   for name, found in parts.items():
-    found = described(tiles, found)
+    found = scoring.described(tiles, found)
     predictions.write(folder.predictions_of(name), **found, classes=classes)
-    content["parts"][name] = score_of(found, classes)
-  fitted = np.sort(np.concatenate([split.train, split.validation]))
-  common, found = baselines.predict(
-    tiles.image, tiles.label, fitted, split.test, len(classes), extent=tiles.extent
-  )
-  rows = {k: getattr(tiles, k)[split.test] for k in ("image_id", "group", "label")}
-  for name, probability in found.items():
-    path = folder.predictions_of(name)
-    predictions.write(path, **rows, probability=probability, classes=classes)
-  content["baselines"] = baselines.judge(
-    found, rows["label"], rows["group"], common, classes
-  )
+    content["parts"][name] = scoring.score_of(found, classes)
+  content |= scoring.of_baselines(folder, dataset, tiles, split, images)
   pictures = drawings.of_test(folder, tiles, images, content)
+  pictures |= drawings.of_map(folder, views, images, content)
   pictures["curves"] = drawings.of_training(folder, plan, content)
   pictures["copies"] = auditing.picture(kept, folder)
+  where, shown = folder.explained().overview, views["attention"]
+  pictures["attention"] = drawing.overview(where, shown, synthetic=dataset.synthetic)
   report.write(folder.path, content, pictures)
   return content
-
-
-def described(tiles, views) -> dict:
-  """What `Engine.predict` found, with the names of images and groups."""
-  return dict(
-    image_id=tiles.image_id[views["row"]],
-    group=tiles.group[views["row"]],
-    label=views["label"],
-    probability=views["probability"].astype(np.float64),
-  )
-
-
-def score_of(rows: dict, classes) -> dict:
-  """`scores.score` of rows with label, probability [N, K] and group."""
-  prediction = rows["probability"].argmax(-1)
-  return scores.score(rows["label"], prediction, rows["group"], classes)
-
-
-def score(classes, views, images) -> dict:
-  """Scores on source images (their views averaged), on views, and per group."""
-  groups, reason = aggregate.groups_from_images(
-    images["group"], images["label"], images["probability"]
-  )
-  if len(views["label"]) == len(images["label"]):
-    views = None
-  found = {"images": images, "views": views, "groups": groups}
-  blocks = {name: rows and score_of(rows, classes) for name, rows in found.items()}
-  return blocks | {"groups_reason": reason}
 
 
 def of_split(config, dataset, tiles, split, plan, training) -> dict:
@@ -225,7 +193,9 @@ def describe(request, folder, dataset, tiles, training) -> dict:
     notes.append(skipped.sentence(tiles.skipped, kept=len(tiles)))
   if tiles.duplicates:
     notes.append(skipped.copies(tiles.duplicates, kept=len(tiles)))
-  about = {k: v for k, v in dataset._asdict().items() if k not in ("builder", "notes")}
+  if dataset.not_files:
+    notes.append(scoring.NO_FILES.format(dataset.not_files))
+  about = {k: v for k, v in dataset._asdict().items() if k not in _UNTOLD}
   per_class = [
     {"class": name, "images": int(here.sum()), "groups": len(set(tiles.group[here]))}
     for name, here in ((name, tiles.label == k) for k, name in enumerate(tiles.classes))

@@ -8,10 +8,11 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
+import re
 from pathlib import Path
 
 from histojax import atomic, processes
+from histojax.environment import environment
 from histojax.errors import InputError, naming
 
 
@@ -22,6 +23,16 @@ def default_workdir(config_file: str, variant: str, overrides: dict, seed: int) 
     text = json.dumps(overrides, sort_keys=True)
     parts.append(hashlib.sha256(text.encode()).hexdigest()[:6])
   return Path("runs") / "-".join(parts) / f"seed{seed}"
+
+
+def leak_gap_folder(workdir: Path) -> Path:
+  """Where both runs of a leak gap are, of the folder that the config alone has."""
+  return workdir.parent.with_name(f"{workdir.parent.name}-leak_gap")
+
+
+def leak_gap_member(folder: Path, side: str, seed: int) -> Path:
+  """One of the runs of a leak gap: `side` is leaky or clean."""
+  return folder / side / f"seed{seed}"
 
 
 def profile_folder(workdir: Path, target: str = "") -> Path:
@@ -57,11 +68,13 @@ class RunFolder:
     self.config, self.split = path / "config.json", path / "split.json"
     self.environment = path / "environment.json"
     self.metrics, self.log = path / "metrics.jsonl", path / "log.txt"
+    self.handouts = path / "handouts.jsonl"  # every look at the test part
     self.tensorboard, self.checkpoints = path / "tensorboard", path / "checkpoints"
     self.predictions = path / "predictions.csv"
     self.predictions_views = path / "predictions_views.csv"
     self.report, self.page = path / "report.json", path / "report.html"
     self.figures = path / "figures"
+    self.failed = path / "failed.json"  # of a study: why this member came to nothing
 
   def fold(self, number: int) -> "RunFolder":
     """Of one fold of a run of folds: a run folder within this one."""
@@ -70,6 +83,14 @@ class RunFolder:
   def predictions_of(self, what: str) -> Path:
     """Of a baseline on the test part, or of the network on another part."""
     return self.path / f"predictions_{what}.csv"
+
+  def explained(self, images: str = "") -> "Explanation":
+    """What --mode=explain writes of the test part, or of the user's folder `images`."""
+    if not images:
+      return Explanation(self.path)
+    whole = Path(images).expanduser().resolve()
+    key = hashlib.sha256(str(whole).encode("utf-8", "surrogateescape")).hexdigest()
+    return Explanation(self.path / "explain" / f"{whole.name}-{key[:6]}")
 
   def begun(self, config: dict, split: dict) -> bool:
     """True where a run of this config and split is there already, False for no run.
@@ -103,19 +124,7 @@ class RunFolder:
     Raises:
       InputError: another process is at work in it, or it cannot be written.
     """
-    if not processes.first():  # of several processes of one run the first one writes
-      yield
-      return
-    busy = f"another process is at work in {self.path}: wait for it, or stop it"
-    with contextlib.ExitStack() as stack:
-      try:
-        stack.enter_context(atomic.lock(self.log, busy, wait=False))
-      except OSError as error:
-        raise InputError(
-          f"cannot write {self.path}: {error.strerror}; choose another --workdir"
-        ) from error
-      for folder in (self.path, self.figures):
-        atomic.clear(folder)
+    with _held(self.log, self.path, self.figures):
       yield
 
   def create(self, config: dict, split: dict) -> None:
@@ -166,31 +175,122 @@ class RunFolder:
     with naming(self.metrics), self.metrics.open("a") as file:
       file.write("".join(json.dumps(row) + "\n" for row in rows))
 
+  def append_handout(self, row: dict) -> None:
+    """Notes one look at the test part; of several processes the first one writes."""
+    if processes.first():
+      with naming(self.handouts), self.handouts.open("a+b") as file:
+        held = file.seek(0, os.SEEK_END)
+        file.seek(max(0, held - 1))
+        torn = b"\n" * (file.read() not in (b"", b"\n"))  # by a full disk
+        file.write(torn + json.dumps(row).encode() + b"\n")
 
-def environment() -> dict:
-  """Versions, device and core count: what a bit-exact resume depends on."""
-  import importlib.metadata as metadata
-
-  import jax
-
-  packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-  device = jax.devices()[0]
-  return {
-    "python": platform.python_version(),
-    "system": f"{platform.system()} {platform.machine()}",
-    "processor": processor(),
-    "cores": len(os.sched_getaffinity(0)),
-    "devices": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
-    "processes": processes.count(),
-    "versions": {name: metadata.version(name) for name in packages},
-  }
+  def handout_rows(self) -> list[dict]:
+    """The rows of handouts.jsonl; a torn one still stands for a look."""
+    rows = []
+    text = self.handouts.read_text() if self.handouts.exists() else ""
+    for line in text.splitlines():
+      try:
+        rows.append(json.loads(line))
+      except ValueError:
+        rows.append({"why": "an unreadable line of the log"})
+    return rows
 
 
-def processor() -> str:
-  """The CPU's model name, as Linux tells it."""
-  try:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-  except OSError:
-    lines = []
-  names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-  return names[0] if names else platform.machine()
+class Explanation:
+  """Names of the files of an explanation, in a run folder or below one."""
+
+  def __init__(self, path: Path):
+    self.path, self.figures = path, path / "figures"
+    self.content, self.page = path / "explain.json", path / "explain.html"
+    self.maps = path / "explain.npz"
+    self.overview = self.figures / "attention.png"  # as of every finished run
+    self.channels = self.figures / "channels.png"
+
+  def image(self, number: int) -> Path:
+    return self.figures / f"attention_{number:02d}.png"
+
+
+class StudyFolder:
+  """Names and files of a study: a run folder for each member, and what they come to."""
+
+  def __init__(self, path: Path):
+    self.path, self.log = path, path / "log.txt"
+    self.plan = path / "plan.json"  # who its members are
+    self.content, self.page = path / "study.json", path / "study.html"
+    self.csv, self.latex = path / "study.csv", path / "study.tex"
+    self.figures = path / "figures"
+
+  def member(self, variant: str, seed: int, fold: int | None) -> RunFolder:
+    """`members/<variant>/seed<s>[/fold<k>]`: where launch.py continues it, too."""
+    name = re.sub(r"[^\w.,=()+-]+", "-", variant)[:60].strip("-.") or "variant"
+    if name != variant:  # what no folder should be called; no two share one
+      name += f"-{hashlib.sha256(variant.encode()).hexdigest()[:4]}"
+    seeded = RunFolder(self.path / "members" / name / f"seed{seed}")
+    return seeded if fold is None else seeded.fold(fold)
+
+  def begun(self, plan: dict) -> bool:
+    """True where this plan, or a smaller one that it extends, is there already.
+
+    Args:
+      plan: `variants` {name: {config, images}}, `seeds`, `folds`.
+
+    Raises:
+      InputError: the folder holds another study, or is torn.
+    """
+    if not self.plan.exists():
+      return False
+    way_out = "choose another --workdir, or delete the folder"
+    try:
+      held, plan = json.loads(self.plan.read_text()), _plain(plan)
+      axes = {k: [v for v in held[k] if v not in plan[k]] for k in plan}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      raise InputError(
+        f"{self.path} is not a whole study ({error}): {way_out}"
+      ) from error
+    lost = [f"{k} {', '.join(map(str, gone))}" for k, gone in axes.items() if gone]
+    if lost:
+      raise InputError(
+        f"{self.path} holds a larger study ({'; '.join(lost)}), which can only grow:"
+        f" name them too, or {way_out}"
+      )
+    for name, about in held["variants"].items():
+      changed = difference(about, plan["variants"][name])
+      if changed:
+        found = "; ".join(
+          f"{k.removeprefix('config.')}: {a!r} there, {b!r} now"
+          for k, (a, b) in changed.items()
+        )
+        raise InputError(
+          f"{self.path} holds another study (variant {name!r}: {found}): {way_out}"
+        )
+    return True
+
+  @contextlib.contextmanager
+  def ours(self):
+    """As `RunFolder.ours`."""
+    with _held(self.log, self.path, self.figures):
+      yield
+
+  def write_plan(self, plan: dict) -> None:
+    text = json.dumps(plan, indent=1) + "\n"
+    if not self.plan.exists() or self.plan.read_text() != text:
+      atomic.write(self.plan, text.encode())
+
+
+@contextlib.contextmanager
+def _held(log: Path, path: Path, *others: Path):
+  """Holds the folder `path` by its log; see `RunFolder.ours`."""
+  if not processes.first():  # of several processes of one run the first one writes
+    yield
+    return
+  busy = f"another process is at work in {path}: wait for it, or stop it"
+  with contextlib.ExitStack() as stack:
+    try:
+      stack.enter_context(atomic.lock(log, busy, wait=False))
+    except OSError as error:
+      raise InputError(
+        f"cannot write {path}: {error.strerror}; choose another --workdir"
+      ) from error
+    for folder in (path, *others):
+      atomic.clear(folder)
+    yield

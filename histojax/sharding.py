@@ -8,20 +8,21 @@ from histojax import processes
 from histojax.errors import InputError
 
 
-def mesh_for(*batch_sizes: int) -> jax.sharding.Mesh:
-  """One axis `data` over all devices; a batch is split evenly along it.
+def mesh_for(*batch_sizes: int, devices=None) -> jax.sharding.Mesh:
+  """One axis `data` over all devices, or `devices`; a batch is split evenly along it.
 
   Raises:
     InputError: a batch cannot be split evenly.
   """
-  devices = jax.device_count()
+  count = len(devices) if devices else jax.device_count()
   for size in batch_sizes:
-    if size < 1 or size % devices:
+    if size < 1 or size % count:
       raise InputError(
-        f"a batch of {size} cannot be split over {devices} devices: set batch_size and"
-        f" evaluate_batch_size to multiples of {devices}"
+        f"a batch of {size} cannot be split over {count} devices: set batch_size and"
+        f" evaluate_batch_size to multiples of {count}"
       )
-  return jax.make_mesh((devices,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+  auto = (jax.sharding.AxisType.Auto,)
+  return jax.make_mesh((count,), ("data",), axis_types=auto, devices=devices)
 
 
 def shardings(mesh):

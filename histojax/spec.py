@@ -21,6 +21,7 @@ Term = tuple[str, dict[str, Any]]
 Stage = tuple[Term, ...]
 
 NONE = "none"
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 LONGEST = 8  # terms of a series: each is traced in every block
 
 
@@ -86,6 +87,32 @@ def single(text: str, *, known: Mapping[str, type] | Iterable[str], what: str) -
   if len(stages) != 1 or len(stages[0]) != 1:
     raise InputError(f"{what}={text!r}: give one of {', '.join(known)}")
   return stages[0][0]
+
+
+def split(text: str, separator: str) -> list[str]:
+  """The parts of `text` between separators that no bracket or quote encloses, stripped.
+
+  Raises:
+    InputError: a bracket or quote that is not closed, or not opened.
+  """
+  parts, depth, quote = [""], [], ""
+  for character in text:
+    if quote:
+      quote = "" if character == quote else quote
+    elif character in "'\"":
+      quote = character
+    elif character in _CLOSED_BY:
+      depth.append(_CLOSED_BY[character])
+    elif character in _CLOSED_BY.values():
+      if not depth or depth.pop() != character:
+        raise InputError(f"{text!r}: {character!r} closes nothing")
+    if character == separator and not depth and not quote:
+      parts.append("")
+    else:
+      parts[-1] += character
+  if depth or quote:
+    raise InputError(f"{text!r}: {quote or depth[-1]!r} is missing")
+  return [part.strip() for part in parts]
 
 
 def _flatten(node: ast.expr, operator: type) -> list[ast.expr]:

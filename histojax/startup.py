@@ -2,13 +2,11 @@
 
 import contextlib
 import glob
-import importlib.util
 import os
 import re
 import shlex
 import stat
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +14,25 @@ from typing import NamedTuple
 from histojax import (
   __version__,
   compilation,
+  config_files,
   console,
   mistyped,
   processes,
   rules,
 )
+from histojax.config_files import load_config
 from histojax.errors import InputError, nearest, of_machine
+
+ONLY_WITH = (  # beginnings of flags, and the mode that reads them
+  ("profile_", "profile"),
+  ("runs", "compare"),
+  ("seeds", "leak_gap"),
+  ("table", "audit_tables"),
+  ("grid", "ablate"),
+  ("dry_run", "ablate"),
+  ("images", "explain"),
+  ("explain_layer", "explain"),
+)
 
 
 class Request(NamedTuple):
@@ -38,11 +49,13 @@ class Request(NamedTuple):
 
 def settings() -> dict[str, str]:
   """What the environment holds before jax is imported, unless the user sets it."""
-  from histojax import runs
+  from histojax import environment
   from histojax.data.cache import cache_root
 
   # one home may serve several machines: code compiled for another CPU could crash
-  machine = re.sub(r"\W+", "-", f"{runs.processor()}-{len(os.sched_getaffinity(0))}")
+  machine = re.sub(
+    r"\W+", "-", f"{environment.processor()}-{len(os.sched_getaffinity(0))}"
+  )
   return {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # a warm compilation cache prints 72 lines below it
     "JAX_COMPILATION_CACHE_DIR": str(cache_root() / "jax" / machine),
@@ -72,6 +85,8 @@ def parse_flags(argv: list[str]) -> list[str]:
 
   try:
     mistyped.check(argv)
+    # a grid stands over a config: it is none of its keys
+    argv[:] = [re.sub(r"^--?config\.study\.grid(?==|$)", "--grid", a) for a in argv]
     if filename := _argument(argv, "config"):
       load_config(filename)
     elif any(re.match("--?config[.=]", argument) for argument in argv):
@@ -154,12 +169,12 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
     )
   for argument in sys.argv[1:]:
     name = argument.lstrip("-").partition("=")[0]
-    for beginning, only in (("profile_", "profile"), ("runs", "compare")):
+    for beginning, only in ONLY_WITH:
       if name.startswith(beginning) and argument.startswith("-") and mode != only:
         raise InputError(f"{argument}: only with --mode={only}")
   filename = _argument(sys.argv, "config")
   if not filename:
-    if mode in ("doctor", "compare"):
+    if mode in ("doctor", "compare", "audit_tables"):
       return Request(None, None, "", "", mode, workdir, "")
     raise InputError(_no_config())
   file, _, variant = filename.partition(":")
@@ -168,55 +183,6 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
   config = rules.check(config_flag.value, file)
   _check_workdir(workdir)
   return Request(config, base, file, variant, mode, workdir, command)
-
-
-def load_config(filename: str):
-  """`get_config(variant)` of 'file.py:variant'.
-
-  Raises:
-    InputError: no such file or variant, or the file itself is broken.
-  """
-  from ml_collections import ConfigDict
-
-  file, colon, variant = filename.partition(":")
-  if not os.path.isfile(file):  # False too for names that no file can have
-    raise InputError(
-      f"--config={file}: no such file; {nearest(file, _known_configs())}"
-    )
-  spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-  if spec is None:
-    raise InputError(f"--config={file}: not a config, which ends in .py")
-  module = importlib.util.module_from_spec(spec)
-  try:
-    spec.loader.exec_module(module)
-    known, get_config = module.VARIANTS, module.get_config
-    if type(known) not in (tuple, list) or not {*map(type, known)} <= {str}:
-      raise InputError(f"{file}: VARIANTS must be a tuple such as ('', 'quick')")
-    if variant not in known:
-      listed = nearest(variant, filter(None, known))
-      raise InputError(f"--config={filename}: no such variant; {listed}")
-    config = get_config(*[variant] * bool(colon))  # as the flag calls it
-  except InputError:
-    raise
-  except (Exception, SystemExit) as error:  # a config file is code: it may do anything
-    where = _broken(error, file)
-    raise InputError(f"{where} is broken: {type(error).__name__}: {error}") from error
-  if not isinstance(config, ConfigDict):
-    raise InputError(
-      f"{file} is broken: get_config returns {type(config).__name__}, not a ConfigDict"
-    )
-  return config
-
-
-def _broken(error: BaseException, file: str) -> str:
-  """The config file that raised: `file`, or one that it derives from."""
-  frames = traceback.extract_tb(error.__traceback__)
-  names = [frame.filename for frame in frames] + [getattr(error, "filename", None)]
-  beside = [n for n in names if type(n) is str and Path(n).parent.name == "configs"]
-  last = beside[-1] if beside else file
-  if os.path.exists(last) and os.path.samefile(last, file):
-    return file
-  return f"{last}, which {file} imports,"
 
 
 def greet() -> None:
@@ -274,12 +240,9 @@ def _check_workdir(workdir: str) -> None:
 
 
 def _no_config() -> str:
-  known = f", or another of {', '.join(_known_configs())}" * bool(_known_configs())
-  return f"no --config given: try --config=configs/liver_senet.py:quick{known}"
-
-
-def _known_configs() -> list[str]:
-  return sorted(str(path) for path in Path("configs").glob("*.py"))
+  known = config_files.known()
+  others = f", or another of {', '.join(known)}" if known else ""
+  return f"no --config given: try --config=configs/liver_senet.py:quick{others}"
 
 
 def _argument(argv: list[str], flag: str) -> str:

@@ -184,7 +184,8 @@ def train_step(
 def eval_step(params, batch_stats, tiles, row, *, model, view: View):
   """Of one batch of views: {"probability": float32 [B, K], "loss": float32 [B]}.
 
-  And "embedding" float32 [B, E] of a network that has one, for its neighbours.
+  And "features" float32 [B, C] for a map of the images, and "embedding" float32 [B, E]
+  of a network that has one, for its neighbours.
   """
   images = view(tiles, row, None, train=False)
   variables = {"params": params, "batch_stats": batch_stats}
@@ -194,7 +195,7 @@ def eval_step(params, batch_stats, tiles, row, *, model, view: View):
     "probability": jax.nn.softmax(logits),
     "loss": PLAIN({"logits": logits}, labels),
   }
-  return found | {k: ends[k] for k in ("embedding",) if k in ends}
+  return found | {k: ends[k] for k in ("embedding", "features") if k in ends}
 
 
 @dataclasses.dataclass(frozen=True)

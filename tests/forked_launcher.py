@@ -45,7 +45,7 @@ def start(engine=None, *_):
     state, rate = engine.abstract(), {"learning_rate": np.float32(0)}
     row.pop("weight")
     jax.eval_shape(engine.train_step, state, arrays, row | rate)
-    evaluate = engine._program.evaluate
+    evaluate = engine.program.evaluate
     jax.eval_shape(evaluate, state.all_params, state.batch_stats, arrays, row)
   raise SystemExit(STARTS)
 

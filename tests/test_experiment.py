@@ -1,7 +1,9 @@
 """The main job end to end, on small pictures and a small network."""
 
+import ast
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,13 +11,16 @@ import chex
 import jax
 import numpy as np
 import pytest
+from attempts import attempts
 from conftest import ROOT
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from histojax import checkpoint, experiment, startup, steps
-from histojax.data import catalogue, tiles
+from histojax.data import catalogue, handout, tiles
 from histojax.engine import Engine
 from histojax.errors import InputError
-from histojax.evaluation import predictions
+from histojax.evaluation import calibration, predictions
+from histojax.explain import mode
 
 HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 SMALL = {
@@ -114,6 +119,87 @@ def test_a_run_leaves_everything_the_design_names(finished):
   assert report["scores"]["images"]["accuracy"]["value"] == pytest.approx(accuracy)
 
 
+def test_probabilities_baselines_and_temperature_reach_the_report(finished):
+  report = json.loads((finished / "report.json").read_text())
+  by_image = predictions.read(finished / "predictions.csv")
+  for level in ("images", "views"):
+    assert report["scores"][level]["reliability"]["ece"] > 0
+  for k, row in enumerate(report["scores"]["images"]["per_class"]):
+    area = roc_auc_score(by_image["label"] == k, by_image["probability"][:, k])
+    assert abs(row["auroc"]["value"] - area) < 1e-12
+  held = report["calibration"]
+  validation = json.loads((finished / "split.json").read_text())["validation"]
+  fitted = predictions.read(finished / "predictions_calibration.csv")
+  assert sorted(fitted["image_id"]) == validation and held["n"] == len(validation)
+  assert held["temperature"] == calibration.temperature(
+    fitted["label"], fitted["probability"]
+  )
+  assert held["before"] == report["scores"]["images"]["reliability"]
+  baselines = {"mean_rgb", "colour_histogram", "file"}
+  assert set(report["baselines"]) == baselines | {"chance"}
+  assert set(report["against"]["pairs"]) == baselines | {"majority"}
+  file = predictions.read(finished / "predictions_file.csv")
+  pair = report["against"]["pairs"]["file"]
+  assert pair["score"] == pytest.approx(
+    balanced_accuracy_score(file["label"], file["prediction"])
+  )
+
+
+def test_a_finished_run_is_explained(finished, images, tmp_path):
+  """The report has ten images; --mode=explain has those, and any folder."""
+  assert (finished / "figures" / "attention.png").is_file()
+  folder = shutil.copytree(finished, tmp_path / "run")
+  before = len(looks(folder))
+  asked = request(images, folder, mode="explain")
+  mode.run(asked)
+  content = json.loads((folder / "explain.json").read_text())
+  (row,) = looks(folder)[before:]
+  assert row["why"] == mode.WHY and not row["scored"]
+  held = predictions.read(folder / "predictions.csv")
+  place = {name: i for i, name in enumerate(held["image_id"])}
+  at = [place[about["image_id"]] for about in content["images"]]
+  wrong = held["prediction"] != held["label"]
+  assert len(at) == 10 and wrong[at].sum() >= min(5, wrong.sum())
+  assert list(wrong[at]) == sorted(wrong[at], reverse=True)  # errors come first
+  for i, about in zip(at, content["images"], strict=True):
+    assert list(about["probability"].values()) == list(held["probability"][i])
+    assert (folder / about["figure"]).is_file()
+  page = (folder / "explain.html").read_text()
+  assert page.count("data:image/") == 11 and "1 x 1 places" in page
+  with np.load(folder / "explain.npz") as maps:
+    assert maps["grad_cam"].shape == (10, 2, 1, 1)
+    assert maps["grad_cam"].dtype == np.float32 and maps["grad_cam"].max() > 0
+    assert maps["channel/stage5_block1/se"].shape == (3, 256)
+
+  mixed = tmp_path / "mixed"
+  (mixed / "b").mkdir(parents=True)
+  shutil.copy(images / "b" / "0.png", mixed / "b" / "0.png")
+  shutil.copy(images / "c" / "0.png", mixed / "<b>.png")
+  mode.run(asked, str(mixed), "stage3")
+  (own,) = (folder / "explain").iterdir()
+  content = json.loads((own / "explain.json").read_text())
+  labels = {about["image_id"]: about["label"] for about in content["images"]}
+  assert labels == {"<b>.png": None, "b/0.png": "b"}
+  assert content["layer"]["name"] == "stage3"
+  assert "<b>.png" not in (own / "explain.html").read_text()
+
+
+def test_only_finished_runs_are_explained(finished, images, tmp_path):
+  asked = request(images, tmp_path / "none", mode="explain")
+  with pytest.raises(InputError, match="no finished run.*--mode=train"):
+    mode.run(asked)
+  assert not (tmp_path / "none").exists()
+  folder = shutil.copytree(finished, tmp_path / "run")
+  asked = request(images, folder, mode="explain")
+  for wrong, says in (
+    ({"layer": "stage6"}, "explain_layer=stage6"),
+    ({"images": str(tmp_path / "x")}, "no such folder"),
+  ):
+    with pytest.raises(InputError, match=says):
+      mode.run(asked, **wrong)
+  assert not (folder / "explain.json").exists()
+
+
 def test_every_step_is_logged_once(finished):
   rows = metric_rows(finished)
   steps_logged = [row["step"] for row in rows if "loss" in row]
@@ -209,12 +295,89 @@ def test_a_gpu_that_jax_does_not_use_is_pointed_out(monkeypatch, capsys):
   assert 'pip install "jax[cuda13]==' in capsys.readouterr().out
 
 
+def looks(folder):
+  lines = (folder / "handouts.jsonl").read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def test_nothing_reaches_the_test_part_while_it_trains(
+  finished, images, tmp_path, monkeypatch
+):
+  """In a fresh run, in one that is continued, and in one that is evaluated again."""
+  train, tried, folder = experiment.train, [], tmp_path / "run"
+
+  def trying(asked, engine, plan, state, start, at, *rest, curve):
+    for name, attempt in attempts(engine, plan, state, at.path).items():
+      with pytest.raises(handout.Withheld):
+        attempt()
+        raise AssertionError(f"not refused: {name}")
+    given = set(engine.tiles.image_id[curve(start, state)["row"]])
+    assert given == set(json.loads(at.split.read_text())["validation"])
+    tried.append(start)
+    found = train(asked, engine, plan, state, start, at, *rest, curve=curve)
+    if len(tried) == 1:
+      raise KeyboardInterrupt  # trained, and never evaluated
+    return found
+
+  monkeypatch.setattr(experiment, "train", trying)
+  asked = request(images, folder)
+  with pytest.raises(KeyboardInterrupt):
+    experiment.run(asked)
+  assert [row["why"] for row in looks(folder)] == [handout.AUDIT]
+  experiment.run(asked)
+  experiment.run(asked._replace(mode="evaluate"))
+  report = json.loads((folder / "report.json").read_text())
+  steps = report["training"]["steps"]
+  assert tried == [0, steps, steps]
+  assert (folder / "predictions.csv").read_bytes() == (
+    finished / "predictions.csv"
+  ).read_bytes()
+
+  rows = looks(folder)
+  assert [(row["why"], row["scored"]) for row in rows] == [
+    (handout.AUDIT, False), (handout.FINAL, True), (handout.REPORT, False),
+    (handout.AGAIN, True), (handout.REPORT, False),
+  ]  # fmt: skip
+  tested = len(predictions.read(folder / "predictions.csv")["label"])
+  assert {row["images"] for row in rows} == {tested}
+  chosen = report["training"]["chosen_step"]
+  assert rows[1]["step"] == chosen and rows[1]["process"] > 0 and rows[1]["when"]
+  assert report["handouts"] == rows
+  assert handout.sentence(rows) in report["notes"]
+  assert "was looked at 2 times" in (folder / "report.html").read_text()
+  assert not [n for n in read_notes(finished) if "looked at" in n]
+
+
+def read_notes(folder):
+  return json.loads((folder / "report.json").read_text())["notes"]
+
+
 def test_choosing_on_the_test_part_is_flagged(finished, images, tmp_path):
-  experiment.run(request(images, tmp_path / "run", select_on="test"))
-  rows = metric_rows(tmp_path / "run")
-  assert any("test/balanced_accuracy" in row for row in rows)
-  report = json.loads((tmp_path / "run" / "report.json").read_text())
+  folder = tmp_path / "run"
+  experiment.run(request(images, folder, select_on="test"))
+  evaluated = [row["step"] for row in metric_rows(folder) if "test/loss" in row]
+  report = json.loads((folder / "report.json").read_text())
   assert "ON THE TEST PART" in report["selection"]["text"]
+  scored = [row for row in looks(folder) if row["scored"]]
+  assert [(row["why"], row["step"]) for row in scored[:-1]] == [
+    (f"select_on=test, epoch {i + 1}", step) for i, step in enumerate(evaluated)
+  ]
+  assert scored[-1]["why"] == handout.FINAL
+  told = "4 times: 3 times to choose the epoch (select_on=test), once for the final"
+  assert any(told in note for note in report["notes"])
+
+
+def test_training_code_does_not_name_the_test_part():
+  """What trains and chooses asks no split for it: `experiment.one` hands it out."""
+  package = ROOT / "histojax"
+  for name in ("engine", "loop", "milestones", "planning", "steps", "checkpoint"):
+    tree = ast.parse((package / f"{name}.py").read_text())
+    named = [n for n in ast.walk(tree) if getattr(n, "attr", "") == "test"]
+    assert not named, f"{name}.py:{named[0].lineno}"
+  texts = ((package / f"{k}.py").read_text() for k in ("experiment", "selection"))
+  nodes = (node for text in texts for node in ast.walk(ast.parse(text)))
+  named = {ast.unparse(n) for n in nodes if getattr(n, "attr", "") == "test"}
+  assert named == {"whole.test"}  # within `handed_out`
 
 
 def test_default_folders_follow_the_data_and_the_flags(finished, images):

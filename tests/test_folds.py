@@ -1,13 +1,16 @@
 """All folds of a design: one run each, one report, and no fold twice."""
 
+import csv
+import io
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from test_experiment import request
 
-from histojax import experiment, steps
+from histojax import experiment, leak_gap, steps
 from histojax.errors import InputError
 from histojax.evaluation import baselines, predictions
 
@@ -225,3 +228,76 @@ def test_one_fold_shares_the_folder_of_all(images, home):
     for data in [type("DataSet", (), {"fingerprint": "x"})]
   }
   assert len(found) == 1
+
+
+def test_a_leak_gap_runs_each_split_once(images, home, capsys):
+  """Stopped between the two, and continued."""
+  folder, asked, done = home / "gap", [], experiment.run
+  changes = {"epochs": 1, "select_on": "last"}
+  wanted = request(images, folder, mode="leak_gap", **changes)
+
+  def until(member):
+    asked.append(member.workdir)
+    if len(asked) == 2:
+      raise KeyboardInterrupt
+    done(member)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(experiment, "run", until)
+    with pytest.raises(KeyboardInterrupt):
+      leak_gap.run(wanted, "", "accuracy")
+  first = folder / "leaky" / "seed0" / "report.json"
+  before = first.stat().st_mtime_ns
+  assert not (folder / "clean").exists() and not (folder / "leak_gap.json").exists()
+  leak_gap.run(wanted, "", "accuracy")
+  assert first.stat().st_mtime_ns == before
+  said = capsys.readouterr().out
+  assert (
+    "Accuracy under a split (by image) is" in said and "groups on both sides" in said
+  )
+
+  held = json.loads((folder / "leak_gap.json").read_text())
+  reports = {
+    side: json.loads((folder / side / "seed0" / "report.json").read_text())
+    for side in ("leaky", "clean")
+  }
+  scores = {k: r["scores"]["images"]["accuracy"] for k, r in reports.items()}
+  found = held["gaps"][0]["network"]
+  assert found["value"] == scores["leaky"]["value"] - scores["clean"]["value"]
+  assert found["leaky"]["low"] == scores["leaky"]["low"]
+  assert found["low"] <= found["value"] <= found["high"]
+  assert set(held["gaps"][0]) >= {"network", "colour histogram", "mean RGB"}
+  counts = [r["split"]["parts"]["train"]["images"] for r in reports.values()]
+  assert counts[0] == counts[1]
+  assert reports["leaky"]["split"]["shared_groups"] > 0
+  assert reports["clean"]["split"]["shared_groups"] == 0
+  page = (folder / "leak_gap.html").read_text()
+  assert held["sentences"][0] in page and "Newcombe" in page
+  assert not re.search(r"<script|https?://|url\(", page)
+  rows = list(csv.reader(io.StringIO((folder / "leak_gap.csv").read_text())))
+  assert any(row[1:2] == ["colour histogram"] for row in rows)
+  assert (folder / "leak_gap.md").exists() and (folder / "leak_gap.tex").exists()
+
+
+@pytest.mark.slow
+def test_a_leak_gap_of_folds_and_seeds(images, home):
+  leak_gap.run(asked(images, home / "folds", "leak_gap"), "0,3", "accuracy")
+  held = json.loads((home / "folds" / "leak_gap.json").read_text())
+  assert held["seeds"] == [0, 3] and len(held["sentences"]) == 3
+  values = [one["network"]["value"] for one in held["gaps"]]
+  assert held["over_seeds"]["mean"] == pytest.approx(np.mean(values))
+  assert all(one["network"]["paired"] for one in held["gaps"])
+  config = json.loads((home / "folds/clean/seed3/config.json").read_text())
+  assert config["seed"] == config["split"]["seed"] == 3
+
+
+def test_mistakes_in_a_leak_gap_leave_no_folder(images, home):
+  for seeds, metric, changes, sentence in (
+    ("0,x", "accuracy", {}, "write numbers with commas"),
+    ("1,1", "accuracy", {}, "same seed twice"),
+    ("", "acuracy", {}, "did you mean 'accuracy'"),
+    ("", "accuracy", {"split.folds": 9}, "too few for split.folds=9"),
+  ):
+    with pytest.raises(InputError, match=sentence):
+      leak_gap.run(request(images, home / "none", **changes), seeds, metric)
+    assert not (home / "none").exists()

@@ -98,8 +98,8 @@ def test_weights_are_data_of_the_program(exported, tmp_path):
   engine = engine_of(exported[0])
   other = tmp_path / "other.safetensors"
   save_file(weights_of(models.create("resnet_tiny", num_classes=3), seed=1)[0], other)
-  program, abstract = engine._program, engine.abstract()
-  assert engine_of(other)._program is program
+  program, abstract = engine.program, engine.abstract()
+  assert engine_of(other).program is program
   text = program.train.lower(abstract, *next(engine.batches(plan(engine)))).as_text()
   assert max(map(len, re.findall(r'dense<"0x(\w+)"', text)), default=0) < 2000
   key = jax.random.key(0)

@@ -85,3 +85,33 @@ def test_memory_does_not_grow_with_the_images():
 
   found = streaming_memory.curve((1_000, 30_000))
   assert found["anon_bytes_per_image"] < 800, found
+
+
+def test_a_peak_is_of_what_came_after_it():
+  import jax
+  import numpy as np
+
+  def of(size):
+    peak = memory.Peak(jax.devices()[0])
+    np.ones(size).sum()
+    return peak.told()
+
+  large, small = of(40_000_000), of(10)  # 320 MB, and given back
+  assert large["whose"] == "process" and large["bound"] == ""
+  assert large["bytes"] > small["bytes"] + 200e6
+
+
+def test_a_device_that_held_more_before_says_at_most():
+  class Device:
+    platform, held = "gpu", 5
+
+    def memory_stats(self):
+      return {"peak_bytes_in_use": self.held}
+
+  device = Device()
+  peak = memory.Peak(device)
+  assert peak.told() == {"bytes": 5, "bound": "at most", "whose": "device"}
+  device.held = 7
+  assert peak.told() == {"bytes": 7, "bound": "", "whose": "device"}
+  device.memory_stats = dict
+  assert memory.Peak(device).told() is None

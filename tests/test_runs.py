@@ -9,6 +9,19 @@ CONFIG = {"seed": 0, "model": {"name": "resnet50", "mean": (0.5, 0.5)}}
 SPLIT = {"train": ["a"], "test": ["b"]}
 
 
+def test_every_look_at_the_test_part_is_kept(tmp_path):
+  folder = runs.RunFolder(tmp_path)
+  assert folder.handout_rows() == []
+  for step in (1, 2):
+    folder.append_handout({"why": "final evaluation", "step": step})
+  text = folder.handouts.read_text()
+  assert len(text.splitlines()) == 2
+  folder.handouts.write_text(text[:-9])  # what a full disk leaves
+  folder.append_handout({"why": "evaluate again", "step": 2})
+  why = [row["why"] for row in folder.handout_rows()]
+  assert why == ["final evaluation", "an unreadable line of the log", "evaluate again"]
+
+
 def test_default_workdir_follows_file_variant_overrides_and_seed():
   def name(variant="", overrides=None, seed=0):
     return str(runs.default_workdir("configs/liver.py", variant, overrides or {}, seed))

@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from histojax import memory, runs
+from histojax import environment, memory
 from histojax.doctor.line import BROKEN, NOTE, OK, Line, size
 
 GIB = 2**30
@@ -28,7 +28,7 @@ def look(workdir: str) -> list[Line]:
 
 def _cores(cgroup: Path = Path("/sys/fs/cgroup")) -> Line:
   ours, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count()
-  text = f"{runs.processor()}, {ours} of {all_of_them} cores"
+  text = f"{environment.processor()}, {ours} of {all_of_them} cores"
   try:
     quota, period = (cgroup / "cpu.max").read_text().split()
     share = int(quota) / int(period)

@@ -103,10 +103,10 @@ class Bench:
     return np.diff(stamps).tolist()
 
   def evaluate(self, batches: int) -> float:
-    """Seconds per batch of `Engine.predict` on `batches` batches of test views."""
+    """Seconds per batch of `Engine.predict` on `batches` batches of views."""
     turns = self.config.augment.rotations
     wanted = -(-batches * self.engine.batch_size // turns)
-    rows = np.resize(self.split.test, wanted)
+    rows = np.resize(self.split.train, wanted)
     begun = time.perf_counter()
     self.engine.predict(self.state, rows, turns, poll=lambda: None)
     views = wanted * turns

@@ -141,6 +141,7 @@ def test_what_may_be_misunderstood_is_noted(tmp_path):
   for grade in GRADES:
     (root / grade / "7_1.png").touch()
   several = find(root).notes[1]
+  assert not find(root).not_files and "cuts" in find(root, "2x3").not_files
   assert several.startswith("1 slide names, such as '7', stand in more than one class")
   assert any("Files such as 'moderate_...' each" in n for n in find(root, "2x3").notes)
 

@@ -61,6 +61,7 @@ def test_every_image_is_read_with_its_part(cache, tmp_path, size):
   np.savez(tmp_path / "mine.npz", **held)
   dataset = find(tmp_path / "mine.npz")
   assert dataset.images == 36 and "PathMNIST of" in dataset.notes[0]
+  assert "arrays" in dataset.not_files  # and so no baseline of files
   found = tiles.prepare(dataset, lambda h, w: (h, w), "full")
   assert found.classes == nct_crc.CLASSES and found.image.shape == (36, size, size, 3)
   for part, split in pathmnist.SPLITS.items():
