@@ -47,6 +47,12 @@ def describe(request, text: str = "") -> dict:
   title = Path(request.file).stem
   filled = {"title": title, "paper": "", "variants": {"base": {}}, "folds": ()}
   filled |= {"seeds": (), "metric": "balanced_accuracy", "layout": ""} | (study or {})
+  if study:
+    asked = _shared(study["variants"], typed(request))
+    filled["variants"] = {
+      name: {key: value for key, value in changes.items() if key not in asked}
+      for name, changes in study["variants"].items()
+    }
   axes, varied = grid.read(text, request.config) if text else ({}, {})
   for key, values in axes.items():
     filled[AXES[key]] = values
@@ -135,6 +141,26 @@ def _base(name: str, changes: dict, request):
   for key, value in typed(request).items():
     grid.put(config, key, value, f"--config.{key}, for variant {name!r} of {file}")
   return file, variant, base, config
+
+
+def _shared(variants: dict, asked: dict) -> set:
+  """Of what was typed, the keys that all variants set alike: there the user is right.
+
+  Raises:
+    InputError: a key that each variant sets and not all alike: it would change nothing.
+  """
+  found = set()
+  for key in asked:
+    values = [changes[key] for changes in variants.values() if key in changes]
+    if len(values) < len(variants):
+      continue
+    if any(value != values[0] for value in values):
+      raise InputError(
+        f"--config.{key}={asked[key]}: the variants of this study differ in it; leave it"
+        f" out, or compare values of your own over one config, with {grid.FLAG}"
+      )
+    found.add(key)
+  return found
 
 
 def typed(request) -> dict:

@@ -159,6 +159,16 @@ def test_a_study_file_may_take_other_files_as_a_base(tmp_path):
   assert study["baseline"] == "b" and len(found) == 8  # b's kind
 
 
+def test_what_is_typed_stands_over_what_all_variants_share(tmp_path):
+  variants = {"a": {"epochs": 9, "batch_size": 4}, "b": {"epochs": 9, "batch_size": 8}}
+  asked = config_file(tmp_path, {"variants": variants})
+  _, found = members(asked)
+  assert [m.request.config.epochs for m in found] == [7, 7]  # as typed
+  asked.config.batch_size = 2
+  with pytest.raises(InputError, match="batch_size=2: the variants of this study diff"):
+    members(asked)
+
+
 @pytest.mark.parametrize(
   ("study", "sentence"),
   [
@@ -166,7 +176,10 @@ def test_a_study_file_may_take_other_files_as_a_base(tmp_path):
       {"variants": {"a": {"epoch": 3}}},
       "variant 'a': epoch: the config has no such key",
     ),
-    ({"variants": {"a": {"epochs": "3"}}}, "must be like the config's own value, 7"),
+    (
+      {"variants": {"a": {"epochs": "3"}, "b": {}}},
+      "must be like the config's own value, 7",
+    ),
     ({"variants": {"a": {}}, "seed": (1,)}, "did you mean 'seeds'"),
     ({"variants": {"a": {}}, "baseline": "b"}, "baseline 'b' is no variant"),
     ({"variants": {"a": {"config": "configs/live_vgg16.py"}}}, "did you mean"),
