@@ -38,6 +38,9 @@ RUNS = flags.DEFINE_string("runs", "", "run folders, a,b,c, for --mode=compare")
 GRID = flags.DEFINE_string(
   "grid", "", "for --mode=ablate: key=value,value;key=... or --config.study.grid=..."
 )
+SLURM = flags.DEFINE_string(
+  "slurm", "", "--mode=ablate as a job array: partition=gpu,time=4h,gpus=1, say"
+)
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print what --mode=ablate would do")
 TABLE = flags.DEFINE_string("table", "", "a CSV of your own for --mode=audit_tables")
 IMAGES = flags.DEFINE_string("images", "", "a folder of your own for --mode=explain")
@@ -68,7 +71,7 @@ def main(_):
   if request.mode == "ablate":
     from histojax.studies import execute
 
-    return execute.run(request, GRID.value, DRY_RUN.value)
+    return execute.run(request, GRID.value, DRY_RUN.value, SLURM.value)
   if request.mode == "explain":
     from histojax.explain import mode
 

@@ -166,7 +166,7 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
         why = handout.final(folder.handout_rows())
         with test.handed_out(why, step) as whole:
           views = predict(state, whole.test, turns, label="testing", mapped=MOST)
-          views |= {"attention": attention.of_views(engine, state, views)}
+          views |= attention.of_views(engine, state, views)
         if k := config.get("evaluate_neighbours", 0):  # the network's second answer
           near = engine.neighbours(state, views, split.train, k, poll=interrupts.poll)
           views |= {"votes": near}

@@ -154,6 +154,7 @@ def finish(
   pictures["curves"] = drawings.of_training(folder, plan, content)
   pictures["copies"] = auditing.picture(kept, folder)
   where, shown = folder.explained().overview, views["attention"]
+  content["maps"] = views["maps"]
   pictures["attention"] = drawing.overview(where, shown, synthetic=dataset.synthetic)
   report.write(folder.path, content, pictures)
   return content

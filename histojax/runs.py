@@ -218,7 +218,7 @@ class StudyFolder:
     self.plan = path / "plan.json"  # who its members are
     self.content, self.page = path / "study.json", path / "study.html"
     self.csv, self.latex = path / "study.csv", path / "study.tex"
-    self.figures = path / "figures"
+    self.figures, self.slurm = path / "figures", path / "slurm"
 
   def member(self, variant: str, seed: int, fold: int | None) -> RunFolder:
     """`members/<variant>/seed<s>[/fold<k>]`: where launch.py continues it, too."""

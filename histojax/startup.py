@@ -30,6 +30,7 @@ ONLY_WITH = (  # beginnings of flags, and the mode that reads them
   ("table", "audit_tables"),
   ("grid", "ablate"),
   ("dry_run", "ablate"),
+  ("slurm", "ablate"),
   ("images", "explain"),
   ("explain_layer", "explain"),
 )

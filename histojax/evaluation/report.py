@@ -18,6 +18,7 @@ The dict handed to `write` (keys marked * are required):
     assumptions [{key, value, why}];  environment {name: value};  config
     training    {name: value}, of them epochs_to_within_1_percent (`convergence`)
     against     `against.against`;  patients [{group, images, correct, score}]
+    maps        layer, height, width: Grad-CAM's, in the picture `attention`
     calibration `calibration.calibrated`, and on, n, note;  handouts [{when, why, ...}]
 """
 

@@ -5,14 +5,18 @@ from histojax.explain.looking import Looker
 from histojax.explain.shown import Shown, contrasted, shown
 
 
-def of_views(engine, state, views: dict) -> list[Shown]:
-  """What is told of ten images of `views`, as `Engine.predict` returned them.
+def of_views(engine, state, views: dict) -> dict:
+  """`attention`: what is told of ten images of `views`, as `Engine.predict` returned
+  them (list[Shown]); and `maps`, for the report: layer, height and width of Grad-CAM's.
 
   To be called by all processes of a run; costs one compiled pass over ten images.
   """
   images = choosing.averaged(views)
   at = choosing.choose(images["label"], images["probability"])
-  return told(Looker(engine), state, {k: v[at] for k, v in images.items()})[0]
+  looker = Looker(engine)
+  found, _ = told(looker, state, {k: v[at] for k, v in images.items()})
+  name, _, height, width, *_ = looker.layer
+  return {"attention": found, "maps": {"layer": name, "height": height, "width": width}}
 
 
 def told(looker: Looker, state, chosen: dict) -> tuple[list[Shown], dict]:

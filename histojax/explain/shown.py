@@ -88,9 +88,15 @@ def shown(looker, tiles, chosen: dict, found: dict) -> list[Shown]:
 
 
 def cam_panel(values: np.ndarray, name: str) -> Panel:
-  """Grad-CAM for a class, as shares of its largest value."""
+  """Grad-CAM for a class, as shares of its largest value.
+
+  A map that is the same everywhere, as one of a single place is, has no scale: it is
+  drawn as such, not as if all of it spoke for the class.
+  """
   most = np.nanmax(values)
-  return Panel(f"Grad-CAM: {name}", values / (most or 1.0), 0.0, 1.0, "of its maximum")
+  values = values / (most or 1.0)
+  low = 1.0 if most > 0 and np.nanmin(values) > 1 - 1e-6 else 0.0
+  return Panel(f"Grad-CAM: {name}", values, low, 1.0, "of its maximum")
 
 
 def block_panel(block: str, values: np.ndarray, mark) -> Panel:

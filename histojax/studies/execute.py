@@ -5,12 +5,21 @@ from pathlib import Path
 from histojax import console, processes, runs, startup
 from histojax.data import catalogue
 from histojax.errors import InputError
-from histojax.studies import estimate, expand, grid, prepare, running, status
+from histojax.studies import (
+  estimate,
+  expand,
+  grid,
+  prepare,
+  running,
+  slurm,
+  slurm_options,
+  status,
+)
 
 PREFIX = "ablate"
 
 
-def run(request, text: str = "", dry_run: bool = False) -> None:
+def run(request, text: str = "", dry_run: bool = False, jobs: str = "") -> None:
   """Runs what is due of a study, member by member, then tells what it came to.
 
   Each member is a run folder with the bytes that launch.py alone gives it. A finished
@@ -20,11 +29,16 @@ def run(request, text: str = "", dry_run: bool = False) -> None:
   Args:
     text: a grid, key=value,value;key=..., which multiplies the config file's variants.
     dry_run: only say what there is to do, and about how long it takes.
+    jobs: what each asks Slurm for, as `slurm_options.read` has it: each member is a job
+      of its own. Empty: all run here.
 
   Raises:
     InputError: anything that keeps a member from beginning: nothing is written.
     SystemExit: 1 where members failed; a signal's code where one stopped the study.
   """
+  options = slurm_options.read(jobs) if jobs else None
+  if options:
+    slurm.check()
   startup.greet()
   if processes.count() > 1:
     raise InputError(
@@ -43,7 +57,10 @@ def run(request, text: str = "", dry_run: bool = False) -> None:
   with folder.ours(), console.log_to(folder.log):
     folder.write_plan(plan)
     due = [r for r, s in zip(found, states, strict=True) if s != "finished"]
-    running.run(due, found)
+    if options:
+      slurm.run(due, found, folder, slurm.Slurm(folder, options))
+    else:
+      running.run(due, found)
     from histojax.studies import table
 
     rows = status.rows(found)

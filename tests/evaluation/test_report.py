@@ -228,6 +228,14 @@ def test_synthetic_is_said_everywhere(tmp_path, picture):
   assert "synthetic" not in words(example()).lower()
 
 
+def test_a_map_of_few_places_says_so(tmp_path, picture):
+  for side, said in ((1, "1 x 1 places: it cannot tell"), (7, "")):
+    maps = {"layer": "map", "height": side, "width": side}
+    page = written(tmp_path, example(maps=maps), {"attention": picture})
+    text = " ".join("".join(page.text).split())
+    assert said in text and ("hardly" in text or "cannot tell" in text) == bool(said)
+
+
 def test_leaks_are_red_and_in_the_verdict(tmp_path):
   held = example()
   held["split"] |= {"shared_groups": 70, "shared_identical": 1}

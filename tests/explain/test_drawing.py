@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from histojax.explain import drawing
-from histojax.explain.shown import Panel, Shown, contrasted, lasting
+from histojax.explain.shown import Panel, Shown, cam_panel, contrasted, lasting
 
 SIZE = 40
 
@@ -65,3 +65,11 @@ def test_of_a_stage_its_last_block_is_shown_the_last_stage_first():
   names += ["stage5_block1/sam"]
   found = [name for name, _ in lasting(dict.fromkeys(names, 0))]
   assert found == ["stage5_end/dnl, unary", "stage5_block1/sam", "stage3_block10/sam"]
+
+
+def test_a_map_that_is_the_same_everywhere_has_no_scale():
+  flat, sloped = np.full((4, 4), 3.0), np.linspace(1, 3, 16).reshape(4, 4)
+  for values, said in ((flat, "1.00 throughout"), (sloped, "0.00 to 1.00")):
+    assert drawing.scale_of(cam_panel(values, "poor"), False) == said
+  nothing = cam_panel(np.zeros((4, 4)), "poor")
+  assert drawing.scale_of(nothing, False) == "0: nothing speaks for it"

@@ -176,7 +176,11 @@ def _plain(where: str, text: str) -> None:
 
 
 def _percents(path: Path, rows: list) -> bool:
-  """Whether scores are in %: by a sign, or because one exceeds 1."""
+  """Whether scores are in %: by a sign, or because one exceeds 1.
+
+  Raises:
+    InputError: scores of either kind, as 0.91 beside 95.3; 0.91 % would need its sign.
+  """
   cells = [(n, c, row[c]) for n, row in rows for c in SHARES if row.get(c)]
   signed = [cell for cell in cells if cell[2].endswith("%")]
   if signed and len(signed) < len(cells):
@@ -185,8 +189,20 @@ def _percents(path: Path, rows: list) -> bool:
       f"{path}, line {line}, column {column}: {text!r} has no %, as others have: write"
       " it for all scores or for none"
     )
-  numbers = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
-  above = [c for c in cells if numbers.fullmatch(c[2]) and float(c[2]) > 1]
+  numbers = re.compile(r"(\d{1,9})?[.,]?\d{1,9}", re.ASCII)
+  numbers = [
+    (*cell, float(cell[2].replace(",", ".")))
+    for cell in cells
+    if numbers.fullmatch(cell[2])
+  ]
+  above = [cell for cell in numbers if cell[3] > 1]
+  below = [cell for cell in numbers if 0 < cell[3] <= 1 and cell[1] != "sd"]
+  if above and below:
+    line, column, text, _ = below[0]
+    raise InputError(
+      f"{path}, line {line}, column {column}: {text} stands beside {above[0][2]}, which"
+      f" is in %: write % behind every score, or make {text} one of them"
+    )
   return bool(signed or above)
 
 
@@ -196,6 +212,10 @@ def _share(where: str, text: str, percents: bool):
     printed = parse(number, percents)
   except ValueError:
     hint = "95.30" if percents else "0.953"
+    if re.fullmatch(r"\d{1,3},\d{1,9}", number, re.ASCII):
+      hint = number.replace(",", ".")
+    if "±" in number:
+      hint = f"{number.partition('±')[0].strip()}, and what follows ± in a column sd"
     raise InputError(f"{where}: {text!r} is no number: write {hint}") from None
   if printed.value > 1:
     raise InputError(f"{where}: {text} is more than {'100 %' if percents else '1'}")

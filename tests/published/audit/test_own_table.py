@@ -84,6 +84,7 @@ def test_a_wrong_digit_of_a_small_table_is_told(tmp_path_factory, cm, data):
   digit = data.draw(st.sampled_from("0123456789"))
   cells[column] = text[:at] + digit + text[at + 1 :]
   assume(Fraction(cells[column]) <= 100 and Fraction(cells[column]) != Fraction(text))
+  assume(Fraction(cells[column]) > 1)  # 0.3 without its sign is refused
   lines[row] = ",".join(cells)
   path = tmp_path_factory.mktemp("own") / "mine.csv"
   path.write_text("\n".join(lines))
@@ -158,6 +159,8 @@ def test_units(audited):
   assert "no count of 200 items prints 0.952 (190 print 0.950" in ratios[0].text
   signed = audited("model,n,accuracy\na,200,0.5%\n")
   assert "1 shares" in " ".join(said(signed, "holds"))
+  spread = audited("model,accuracy,sd\na,95.0,0.8\n")
+  assert not {each.gravity for each in spread} & GRAVE  # an sd may
   excel = audited("\ufeffModel,N,Accuracy\r\n\r\na,200,95.2\r\n")
   assert "190 print 95.0 %" in excel[0].text
 
@@ -179,6 +182,10 @@ def test_units(audited):
     ("model,accuracy\na,101\n", "line 2, column accuracy: 101 is more than 100 %"),
     ("model,accuracy\na,95\nb,nan\n", "line 3, column accuracy: 'nan' is no number"),
     ("model,accuracy,f1\na,95%,94\n", "line 2, column f1: '94' has no %"),
+    ("model,accuracy\na,0.9\nb,95\n", "line 2, column accuracy: 0.9 stands beside 95"),
+    ("model,accuracy,sd\na,.953,1.2\n", "column accuracy: .953 stands beside 1.2"),
+    ('model,f1\na,"88,24"\n', "'88,24' is no number: write 88.24"),
+    ("model,f1\na,95.3 ± 0.2\n", "write 95.3, and what follows ± in a column sd"),
     ("model,n,accuracy\na,1.5,95\n", "line 2, column n: '1.5' is no whole number"),
     ("model,n,accuracy\na,0,95\n", "line 2, column n: 0 is too few"),
     ("model,n,accuracy\na,99999999,95\n", "line 2, column n: 99,999,999 is too many"),
