@@ -210,6 +210,7 @@ def test_every_step_is_logged_once(finished):
   assert evaluated == [total // 3, 2 * total // 3, total]
 
 
+@pytest.mark.full
 def test_streamed_and_resident_give_the_same_bytes(finished, images, tmp_path):
   streamed = request(images, tmp_path / "run", **{"data.device_memory_gib": 0.0})
   experiment.run(streamed)

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from histojax import models
 from histojax.explain import gradcam, layers
@@ -71,6 +72,7 @@ def test_images_do_not_see_each_other():
   assert np.abs(alone[1] - whole[1]).max() > 1e-3
 
 
+@pytest.mark.full
 def test_in_bfloat16_maps_are_float32_and_near():
   model, variables, x = tiny()
   low = model.clone(dtype="bfloat16")

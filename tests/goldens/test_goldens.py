@@ -42,11 +42,18 @@ def test_no_row_is_forgotten():
   assert stored == {case.name for case in cases.STORED}, "run tests/goldens/make.py"
 
 
-DEEP = {"resnet50", "resnet50_v1", "seresnet50", "seresnet50_v1", "sk_small"}
+DEEP = {
+  "cbam_tiny",
+  "resnet50",
+  "resnet50_v1",
+  "seresnet50",
+  "seresnet50_v1",
+  "sk_small",
+}
 
 
 def weighed(case):
-  """A case of fifty layers, whose blocks a small one has too, is for the full run."""
+  """A case whose blocks another one has too, in fewer layers, is for the full run."""
   marks = [pytest.mark.full] * (case.name in DEEP)
   return pytest.param(case, id=case.name, marks=marks)
 

@@ -111,6 +111,7 @@ def test_bad_names_get_one_sentence(freeze, says):
     models.create("resnet_tiny", num_classes=3, freeze=freeze)
 
 
+@pytest.mark.full
 def test_frozen_leaves_keep_their_bytes_and_cost_no_state(tiles):
   model, state = make("stem|stage2", attention="cbam(ratio=4)|none|none|none")
   assert set(state.frozen) == {"stem", "stage2_block1"}

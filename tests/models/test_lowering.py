@@ -10,27 +10,26 @@ from histojax.models import MODELS
 from histojax.ops.platform import lowered_for
 
 CASES = [
-  pytest.param("none", {}, marks=pytest.mark.full),
-  pytest.param("se(ratio=4)", {}, marks=pytest.mark.full),
-  pytest.param("cbam(ratio=4)", {}, marks=pytest.mark.full),
+  ("none", {}),
+  ("se(ratio=4)", {}),
+  ("cbam(ratio=4)", {}),
   ("sk(groups=4)|se+cbam|cbam+se|none", {}),
-  pytest.param("se", {"norm": "frozen"}, marks=pytest.mark.full),
-  pytest.param("cbam", {"stride_in_1x1": True}, marks=pytest.mark.full),
-  pytest.param(
+  ("se", {"norm": "frozen"}),
+  ("cbam", {"stride_in_1x1": True}),
+  (
     "se(ratio=4)+sam|sam(gate=none)+se|eca|sk(groups=1, smallest=4, split=True)",
     {"stage_end": "none|none|lam|dnl", "head": "fused"},
-    marks=pytest.mark.full,
   ),
-  pytest.param("sam+cbam", {"block": "basic"}, marks=pytest.mark.full),
-  pytest.param(
+  ("sam+cbam", {"block": "basic"}),
+  (
     "se(ratio=4)",
     {"inner": 2, "groups": 4, "reduce_first": 2, "deep_stem": True}
     | {"shortcut_kernel": 3},
-    marks=pytest.mark.full,
   ),
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("attention", "arguments"), CASES)
 def test_values_and_gradients(attention, arguments):
   """Three steps of SGD in float64: losses and all variables agree to 1e-8."""

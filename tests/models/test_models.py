@@ -256,6 +256,7 @@ def test_training_moves_the_statistics_and_inference_does_not():
   assert all(jax.tree.leaves(changed))
 
 
+@pytest.mark.full
 def test_every_parameter_gets_a_gradient():
   model, variables, x = tiny()
 

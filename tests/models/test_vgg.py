@@ -99,6 +99,7 @@ def test_dropout_drops_its_share_and_scales_the_rest():
   np.testing.assert_allclose(features(keys[0], False), 0.3, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_every_parameter_gets_a_gradient_and_nothing_scatters():
   model, variables, x = small(
     attention="none|none|none|se(ratio=1)|cbam(ratio=1)",

@@ -63,6 +63,7 @@ def looked_up(one, engine, state, held, steps=range(6)):
   return seen
 
 
+@pytest.mark.full
 def test_features_are_what_the_head_is_fed(whole):
   one, engine, state, held = whole
   assert held.array.shape == (30, 4, 4, 256)  # images, angles, flip versions, channels
