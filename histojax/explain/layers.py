@@ -7,6 +7,8 @@ import jax
 
 from histojax.errors import InputError, nearest
 
+PLACES = 16  # fewer hardly tell one part of an image from another
+
 
 class Grid(NamedTuple):
   """Place (i, j) of a map is centred on input pixel (first + stride i, ... j)."""
@@ -31,11 +33,13 @@ class Layer(NamedTuple):
 
 
 def find(model, size: int, name: str = "") -> Layer:
-  """The layer of that name; by default the last map of the network.
+  """The layer of that name; by default the last map of the network that has PLACES.
 
-  That is what a ResNet, DenseNet or Swin takes the mean of, and of a VGG the last
-  stage before its pooling. Of a ViT, whose head reads [CLS] alone, it is what the last
-  block's attention reads: its normed input.
+  At the papers' 224 pixels that is the last one: what a ResNet, DenseNet or Swin takes
+  the mean of, and of a VGG the last stage before its pooling. A small input leaves it
+  fewer places, and a stage before it is looked at (the last one where none has so
+  many). Of a ViT, whose head reads [CLS] alone, it is what the last block's attention
+  reads: its normed input.
 
   Args:
     model: a backbone of `models.create`.
@@ -47,12 +51,16 @@ def find(model, size: int, name: str = "") -> Layer:
   made = _made(model, size)
   if name and name not in made:
     raise InputError(f"--explain_layer={name}: {nearest(name, made)}")
-  name = name or ("map" if "map" in made else list(made)[-1])
-  path, shape = made[name]
+  deep_first = sorted(reversed(made), key=lambda name: name != "map")
   if model.family == "vit":
     height = width = size // model.patch
+    name = name or deep_first[0]
   else:
-    height, width = shape[:2]
+    sides = {name: shape[:2] for name, (_, shape) in made.items()}
+    wide = [name for name in deep_first if sides[name][0] * sides[name][1] >= PLACES]
+    name = name or [*wide, deep_first[0]][0]
+    height, width = sides[name]
+  path, shape = made[name]
   return Layer(name, path, height, width, shape, grid(model, name))
 
 

@@ -22,7 +22,15 @@ from histojax.data import handout, splits
 from histojax.engine import Engine
 from histojax.errors import InputError
 from histojax.evaluation import predictions
-from histojax.explain import attention, channels, choosing, drawing, gallery, page
+from histojax.explain import (
+  attention,
+  channels,
+  choosing,
+  drawing,
+  gallery,
+  layers,
+  page,
+)
 from histojax.explain.looking import Looker
 from histojax.explain.shown import contrasted, lasting
 
@@ -181,6 +189,7 @@ def _content(one, images, looker, tiles, everything, found, synthetic: bool) -> 
 def reading(looker: Looker) -> list[str]:
   """What the maps are, in sentences."""
   layer = looker.layer
+  coarse = layer.height * layer.width < layers.PLACES
   return [
     "Grad-CAM: where the network's"
     f" {'last map' if not layer.name.startswith('stage') else layer.name} of"
@@ -190,7 +199,7 @@ def reading(looker: Looker) -> list[str]:
     "Blocks: the factors or the attention that the network itself computed, on the"
     " scale that is given. A non-local block is asked at the cross, where Grad-CAM is"
     " largest.",
-    *[COARSE.format(layer.height, layer.width)] * (layer.height * layer.width < 16),
+    *[COARSE.format(layer.height, layer.width)] * coarse,
     "A map says where the network looks, not why, and no finer than its places lie."
     " Images are upright; probabilities are the report's, means over all angles.",
   ]

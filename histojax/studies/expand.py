@@ -156,8 +156,8 @@ def _shared(variants: dict, asked: dict) -> set:
       continue
     if any(value != values[0] for value in values):
       raise InputError(
-        f"--config.{key}={asked[key]}: the variants of this study differ in it; leave it"
-        f" out, or compare values of your own over one config, with {grid.FLAG}"
+        f"--config.{key}={asked[key]}: the variants of this study differ in it; leave"
+        f" it out, or compare values of your own over one config, with {grid.FLAG}"
       )
     found.add(key)
   return found

@@ -119,7 +119,7 @@ def trained(model, variables, image, label, *, epochs: int, batch: int = 32):
   return variables
 
 
-def explained(model, image, label, layer: str = ""):
+def explained(model, image, label, layer: str = "map"):
   """A function of variables -> (the share that is right, Grad-CAM of the true class,
   {block: its own map}), maps float [N, H, W] at the images' pixels."""
   size = image.shape[1]

@@ -37,7 +37,7 @@ def tiny(**kwargs):
   return model, lived_in(shapes), x
 
 
-def explained(model, variables, x, classes, name=""):
+def explained(model, variables, x, classes, name="map"):
   layer = layers.find(model, x.shape[1], name)
   run = jax.jit(functools.partial(gradcam.apply, model, layer))
   return run(variables, x, jnp.asarray(classes))

@@ -26,17 +26,31 @@ def make(family):
 @pytest.mark.parametrize(
   ("family", "name", "path", "shape"),
   [
-    ("resnet", "map", ("stage5_block1",), (2, 2, 64)),
-    ("vgg", "stage5", ("stage5",), (4, 4, 4)),
-    ("densenet", "map", ("norm",), (2, 2, 8)),
-    ("swin", "map", ("norm",), (2, 2, 64)),
-    ("vit", "block11", ("block11", "norm1"), (17, 8)),
+    ("resnet", "map", ("stage5_block1",), (4, 4, 64)),
+    ("vgg", "stage5", ("stage5",), (8, 8, 4)),
+    ("densenet", "map", ("norm",), (4, 4, 8)),
+    ("swin", "map", ("norm",), (4, 4, 64)),
+    ("vit", "block11", ("block11", "norm1"), (65, 8)),
   ],
 )
 def test_the_last_map_is_found(family, name, path, shape):
-  found = layers.find(make(family), 64)
+  found = layers.find(make(family), 128)
   assert (found.name, found.path, found.shape) == (name, path, shape)
-  assert (found.height, found.width) == ((4, 4) if family == "vit" else shape[:2])
+  assert (found.height, found.width) == ((8, 8) if family == "vit" else shape[:2])
+
+
+@pytest.mark.parametrize(
+  ("family", "size", "name", "places"),
+  [
+    ("resnet", 64, "stage4", 4),
+    ("resnet", 32, "stage3", 4),
+    ("densenet", 64, "map", 2),  # which offers no other
+    ("vit", 32, "block11", 2),
+  ],
+)
+def test_of_a_small_input_the_last_map_with_enough_places(family, size, name, places):
+  found = layers.find(make(family), size)
+  assert (found.name, found.height, found.width) == (name, places, places)
 
 
 def test_a_map_is_the_output_of_what_stands_last():
