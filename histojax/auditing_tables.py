@@ -7,7 +7,7 @@ from pathlib import Path
 
 from histojax import atomic, console, published
 from histojax.errors import InputError
-from histojax.evaluation import wilson
+from histojax.evaluation import pages, wilson
 from histojax.published import audit
 from histojax.published.audit import own_table
 
@@ -68,7 +68,7 @@ def write(folder: Path, content: dict) -> None:
   """audit_tables.json, .html, .md and .csv, each whole or absent."""
   text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
   files = {
-    "html": _page(content),
+    "html": pages.render("audit_tables.html", content=content),
     "md": _markdown(content).encode(),
     "csv": _comma_separated(content).encode(),
     "json": text.encode(),
@@ -138,13 +138,3 @@ def _comma_separated(content: dict) -> str:
         [each["gravity"], each["rule"], each["place"], said, f"of {paper['paper']}"]
       )
   return text.getvalue()
-
-
-def _page(content: dict) -> bytes:
-  """audit_tables.html: no script, no request."""
-  import jinja2
-
-  files = jinja2.FileSystemLoader(Path(__file__).parent / "evaluation")
-  options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-  page = jinja2.Environment(loader=files, **options).get_template("audit_tables.html")
-  return page.render(content=content).encode("utf-8", "xmlcharrefreplace")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from histojax import atomic, console, trainings
 from histojax.errors import InputError, nearest
-from histojax.evaluation import comparison, pooled, tables
+from histojax.evaluation import comparison, pages, pooled, tables
 from histojax.evaluation.confusion import SCALARS
 from histojax.evaluation.tables import Table
 from histojax.evaluation.verdict import counted, interval, number
@@ -93,11 +93,12 @@ def compared(folders: dict[str, Path], metric: str) -> dict:
 def write(folder: Path, content: dict, stem: str = "compare") -> None:
   """<stem>.json, .html, .md, .tex and .csv, each whole or absent."""
   made = [Table(*table) for table in content["tables"]]
+  page = pages.render(f"{stem}.html", content=content, titles=[*content["runs"]])
   try:
     folder.mkdir(parents=True, exist_ok=True)
     for kind, text in FORMATS.items():
       atomic.write(folder / f"{stem}.{kind}", text(made).encode())
-    atomic.write(folder / f"{stem}.html", _page(content, f"{stem}.html"))
+    atomic.write(folder / f"{stem}.html", page)
     text = json.dumps(content, indent=1, default=lambda v: v.tolist()) + "\n"
     atomic.write(folder / f"{stem}.json", text.encode())
   except OSError as error:
@@ -254,14 +255,3 @@ def _names(folders: list[Path]) -> list[str]:
   if depth == 2 and len(common) == 1:  # a/seed0, b/seed0
     names = [part[-2] for part in parts]
   return names
-
-
-def _page(content: dict, template: str) -> bytes:
-  """A page such as compare.html: no script, no request."""
-  import jinja2
-
-  files = jinja2.FileSystemLoader(Path(__file__).parent / "evaluation")
-  options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-  page = jinja2.Environment(loader=files, **options).get_template(template)
-  text = page.render(content=content, titles=[*content["runs"]])
-  return text.encode("utf-8", "xmlcharrefreplace")

@@ -22,17 +22,13 @@ The dict handed to `write` (keys marked * are required):
     calibration `calibration.calibrated`, and on, n, note;  handouts [{when, why, ...}]
 """
 
-import base64
-import io
 import json
 import re
 from pathlib import Path
 
 from histojax import atomic, console
-from histojax.evaluation import checklist, methods, plain, verdict
+from histojax.evaluation import checklist, methods, pages, plain, verdict
 from histojax.evaluation.intervals import few_groups
-
-_LOSSLESS = 150_000  # bytes; larger pictures (tissue) are embedded as JPEG
 
 
 def write(folder: str | Path, report: dict, figures: dict) -> Path:
@@ -47,7 +43,7 @@ def write(folder: str | Path, report: dict, figures: dict) -> Path:
   report["figures"] = sorted(name for name, path in figures.items() if path)
   known = json.dumps(report, default=lambda v: getattr(v, "tolist", lambda: str(v))())
   report = json.loads(known, parse_constant=lambda name: None)
-  pictures = {name: _embedded(path) for name, path in figures.items() if path}
+  pictures = {name: pages.embedded(path) for name, path in figures.items() if path}
   page = _page(report, pictures)
   text = json.dumps(report, indent=2, allow_nan=False) + "\n"
   atomic.write(folder / "report.html", page)
@@ -57,23 +53,23 @@ def write(folder: str | Path, report: dict, figures: dict) -> Path:
 
 def _page(report: dict, pictures: dict[str, str]) -> bytes:
   """page.html of a stored report and {figure name: data URI}."""
-  import jinja2
-
-  files = jinja2.FileSystemLoader(Path(__file__).parent)
-  options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-  options["undefined"] = jinja2.ChainableUndefined  # keys of the report may be absent
-  page = jinja2.Environment(loader=files, **options)
-  page.globals |= {"verdict": verdict, "few_groups": few_groups, "dumps": json.dumps}
-  page.globals |= {"plain": plain.plain, "methods": methods.methods}
-  page.globals |= {"checklist": checklist.checklist, "sources": checklist.SOURCES}
-  page.globals |= {"unknown": checklist.UNKNOWN}
-  page.filters |= {"number": verdict.number, "interval": verdict.interval}
-  page.filters |= {"plain": _plain, "duration": console.duration}
-  page.filters |= {"extract": lambda key, mapping: mapping.get(key)}
-  page.filters |= {"breakable": _breakable}
-  text = page.get_template("page.html").render(report=report, pictures=pictures)
-  # a name that is no Unicode (an odd file name) becomes a character reference
-  return text.encode("utf-8", "xmlcharrefreplace")
+  filters = {"number": verdict.number, "interval": verdict.interval, "plain": _plain}
+  filters |= {"duration": console.duration, "breakable": _breakable}
+  filters |= {"extract": lambda key, mapping: mapping.get(key)}
+  return pages.render(
+    "page.html",
+    filters=filters,
+    report=report,
+    pictures=pictures,
+    verdict=verdict,
+    few_groups=few_groups,
+    dumps=json.dumps,
+    plain=plain.plain,
+    methods=methods.methods,
+    checklist=checklist.checklist,
+    sources=checklist.SOURCES,
+    unknown=checklist.UNKNOWN,
+  )
 
 
 def _breakable(name):
@@ -89,16 +85,3 @@ def _plain(value) -> str:
   if isinstance(value, int | float):
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
   return "–" if value is None else str(value)
-
-
-def _embedded(path: str | Path) -> str:
-  """A data URI of the picture; tissue shrinks fivefold as JPEG."""
-  data, kind = Path(path).read_bytes(), "png"
-  if len(data) > _LOSSLESS:
-    from PIL import Image
-
-    small, kind = io.BytesIO(), "jpeg"
-    with Image.open(path) as image:
-      image.convert("RGB").save(small, "JPEG", quality=88, subsampling=0)
-    data = small.getvalue()
-  return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -21,7 +21,10 @@ _FURTHER = (  # two columns; the recognition rate where a group has several imag
   ("mcc", "g_mean"),
   ("kappa", "iba"),
 )
-_WORDS = {"g_mean": "G-mean", "macro_f1": "macro F1", "mcc": "MCC", "iba": "IBA"}
+_WORDS = {
+  "g_mean": "G-mean", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
+  "mcc": "MCC", "iba": "IBA",
+}  # fmt: skip
 _WORDS |= {"macro_auroc": "macro AUROC", "macro_auprc": "macro AUPRC"}
 _CLASSES = 9  # more would not fit; the page has them all
 _LINES = 30

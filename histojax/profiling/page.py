@@ -19,6 +19,7 @@ import math
 from pathlib import Path
 
 from histojax import atomic, console
+from histojax.evaluation import pages
 
 KINDS = {"measured": "●", "modelled": "○"}
 LEGEND = "● measured here   ○ modelled from shapes, or by the compiler"
@@ -39,7 +40,7 @@ def write(folder: str | Path, profile: dict) -> Path:
     profile["figures"][k - 1] = {"title": figure["title"], "file": name}
   known = json.dumps(profile, default=lambda v: getattr(v, "tolist", lambda: str(v))())
   profile = json.loads(known, parse_constant=lambda name: None)
-  atomic.write(folder / "profile.html", _page(profile, pictures).encode())
+  atomic.write(folder / "profile.html", _page(profile, pictures))
   text = json.dumps(profile, indent=1, allow_nan=False) + "\n"
   atomic.write(folder / "profile.json", text.encode())
   return folder / "profile.html"
@@ -99,18 +100,15 @@ def number(value) -> str:
   return f"{value:.{min(max(digits, 0), 3)}f}"
 
 
-def _page(profile: dict, pictures) -> str:
-  """page.html of a profile; the looks are those of a run's report."""
-  import jinja2
-
-  here = Path(__file__).parent
-  loader = jinja2.FileSystemLoader([here, here.parent / "evaluation"])
-  page = jinja2.Environment(
-    loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
-  )
-  page.filters["number"] = number
-  groups = grouped(profile["facts"])
-  template = page.get_template("profile.html")
-  return template.render(
-    profile=profile, groups=groups, pictures=pictures, marks=KINDS, legend=LEGEND
+def _page(profile: dict, pictures) -> bytes:
+  """profile.html of a profile; the looks are those of a run's report."""
+  return pages.render(
+    "profile.html",
+    __file__,
+    filters={"number": number},
+    profile=profile,
+    groups=grouped(profile["facts"]),
+    pictures=pictures,
+    marks=KINDS,
+    legend=LEGEND,
   )
