@@ -202,13 +202,16 @@ def _repeated(content: dict, digits: int):
     told = block["repeated"]
     span = told["low"], told["high"]
     cells = [number(v, digits) for v in (told["mean"], told["sd"], *span)]
-    yield [name, f"{told['count']}", *cells[:2], "–".join(cells[2:]), ""]
+    span = "–" if span[0] != span[0] else "–".join(cells[2:])
+    yield [name, f"{told['count']}", *cells[:2], span, ""]
   for pair in content["comparison"]["pairs"]:
     if told := pair["repeated"]:
       cells = [points(v) for v in (told["mean"], told["sd"], told["low"], told["high"])]
       names = f"{pair['first']} – {pair['second']}, points"
-      p = f"{told['p']:.3g}" if "p" in told else ""
-      yield [names, f"{told['count']}", *cells[:2], " to ".join(cells[2:]), p]
+      span = "–" if told["low"] != told["low"] else " to ".join(cells[2:])
+      p = told.get("p")
+      p = "" if p is None or p != p else f"{p:.3g}"
+      yield [names, f"{told['count']}", *cells[:2], span, p]
 
 
 def _notes(held: dict[str, list[dict]], each: dict):

@@ -34,7 +34,7 @@ from histojax.evaluation import summary as terminal
 from histojax.evaluation.figures_map import MOST
 from histojax.explain import attention
 from histojax.interrupts import Interrupted, Interrupts
-from histojax.milestones import Milestones
+from histojax.milestones import Milestones, no_answer
 from histojax.planning import make_plan
 from histojax.tensorboard import Scalars
 
@@ -166,6 +166,8 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
         why = handout.final(folder.handout_rows())
         with test.handed_out(why, step) as whole:
           views = predict(state, whole.test, turns, label="testing", mapped=MOST)
+          if sentence := no_answer(step, views["probability"]):
+            raise InputError(sentence)
           views |= attention.of_views(engine, state, views)
         if k := config.get("evaluate_neighbours", 0):  # the network's second answer
           near = engine.neighbours(state, views, split.train, k, poll=interrupts.poll)

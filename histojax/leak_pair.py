@@ -15,6 +15,10 @@ OWN_TEST = (
   "--mode=leak_gap splits data.source in two ways, and data.test_source brings a test"
   " part of its own: leave that out"
 )
+PREDEFINED = (
+  "--mode=leak_gap makes both splits itself, and split.protocol=predefined is yours:"
+  " use grouped, or paper or random"
+)
 
 
 def pair(config, published, tiles: Tiles, unit: str = "group") -> tuple:
@@ -30,13 +34,15 @@ def pair(config, published, tiles: Tiles, unit: str = "group") -> tuple:
     unit: what a group is called.
 
   Raises:
-    InputError: no groups are known, or the data set brings its own test images.
+    InputError: no groups are known, or the test images are given already.
   """
   if len(set(tiles.group)) == len(tiles):
     raise InputError(NO_GROUPS.format(unit))
   if config.data.get("test_source"):
     raise InputError(OWN_TEST)
   split = config.split
+  if split.protocol == "predefined":
+    raise InputError(PREDEFINED)
   if split.protocol == "kfold":
     return _with(config, grouped=False), _with(config, grouped=True)
   folds, kind = split.folds, _by_image(split, published)

@@ -4,6 +4,7 @@ import math
 import time
 
 import jax
+import numpy as np
 
 from histojax import processes
 from histojax.errors import InputError
@@ -77,7 +78,10 @@ class Milestones:
     self._write(rows)
 
   def _evaluate(self, step: int, state) -> None:
-    row = scored(self.part, step, self.curve(step, state))
+    outputs = self.curve(step, state)
+    if sentence := no_answer(step, outputs["probability"]):
+      raise InputError(sentence)
+    row = scored(self.part, step, outputs)
     if row[self.key] > self.best:  # the first of equals stays
       self.best = row[self.key]
       self.checkpoints.save("best", step, state, wait=True)
@@ -120,4 +124,17 @@ def not_finite(step: int, loss: float) -> str:
   return (
     f"the loss is {loss} at step {step}: lower optimizer.learning_rate and start again;"
     " checkpoints of earlier steps are whole"
+  )
+
+
+def no_answer(step: int, probability) -> str:
+  """What to tell of probabilities that are no finite numbers; '' of others.
+
+  The last update may be the one that breaks a network, and no loss has seen it.
+  """
+  if np.isfinite(probability).all():
+    return ""
+  return (
+    f"the network of step {step} answers with no finite numbers: lower"
+    " optimizer.learning_rate and start again"
   )

@@ -15,7 +15,7 @@ from attempts import attempts
 from conftest import ROOT
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from histojax import checkpoint, experiment, startup, steps
+from histojax import checkpoint, experiment, milestones, startup, steps
 from histojax.data import catalogue, handout, tiles
 from histojax.engine import Engine
 from histojax.errors import InputError
@@ -277,6 +277,18 @@ def test_a_lost_loss_stops_the_run(finished, images, tmp_path):
   asked = request(images, tmp_path / "run", **{"optimizer.learning_rate": 1e30})
   with pytest.raises(InputError, match="the loss is (nan|inf) at step"):
     experiment.run(asked)
+  assert not (tmp_path / "run" / "report.json").exists()
+
+
+@pytest.mark.parametrize("select_on", ["last", "validation"])
+def test_a_last_update_that_breaks_the_network_is_told(
+  finished, images, tmp_path, monkeypatch, select_on
+):
+  """No loss has seen it: the run ends in its sentence, not amid a figure."""
+  monkeypatch.setattr(milestones, "not_finite", lambda step, loss: "")
+  changes = {"optimizer.learning_rate": 1e30, "epochs": 1, "select_on": select_on}
+  with pytest.raises(InputError, match="answers with no finite numbers: lower"):
+    experiment.run(request(images, tmp_path / "run", **changes))
   assert not (tmp_path / "run" / "report.json").exists()
 
 

@@ -85,6 +85,9 @@ def test_what_cannot_be_paired_is_told():
   config.data.test_source = "/x"
   with pytest.raises(InputError, match="leave that out"):
     leak_pair.pair(config, config.split, cohort())
+  config.data.test_source, config.split.protocol = "", "predefined"
+  with pytest.raises(InputError, match="predefined is yours"):
+    leak_pair.pair(config, config.split, cohort())
 
 
 def between(value, low, high, *, leaky=0.97, groups=15, **more):

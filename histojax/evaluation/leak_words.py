@@ -155,9 +155,10 @@ def _over(found: list[dict], paired: bool) -> dict:
 def _mean(over: dict, count: int, metric: str) -> str:
   what = WORDS.get(metric, metric.replace("_", " "))
   spread = ", ".join(points(over[k], 3) for k in ("low", "high")).replace(", ", " to ")
+  told = f"95 % CI {spread}" if over["low"] == over["low"] else "no interval follows"
   return (
     f"Over {count} seeds the gap in {what} is {points(over['mean'], 3)} points on"
-    f" average, standard deviation {points(over['sd'], 3)} (95 % CI {spread})."
+    f" average, standard deviation {points(over['sd'], 3)} ({told})."
   )
 
 

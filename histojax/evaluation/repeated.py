@@ -7,7 +7,8 @@ from histojax.evaluation.wilson import student
 
 def over_seeds(values) -> dict[str, float]:
   """Of scores [J] of one test part after trainings with different seeds: count, mean,
-  sd (sample, J - 1; NaN of one), low, high (95 %, Student's t, of the mean).
+  sd (sample, J - 1; NaN of one), low, high (95 %, Student's t, of the mean; NaN where
+  all are equal, as scores of few images easily are: no spread to judge by).
 
   The interval speaks of the training's chance alone, not of other test images.
   """
@@ -22,15 +23,17 @@ def over_splits(values, train: int, test: int) -> dict[str, float]:
 
   Training parts overlap, so the scores are not independent: the variance of the mean
   is (1 / J + test / train) sd^2 (Nadeau & Bengio 2003, doi 10.1023/A:1024068626366).
-  Adds `p`, the two-sided test that the mean is 0 (meaningful of differences).
+  Adds `p`, the two-sided test that the mean is 0 (meaningful of differences): 1 where
+  all are 0, NaN where all equal anything else.
   """
   from scipy.special import stdtr
 
   found = _interval(values, lambda count: 1 / count + test / train)
   error = found.pop("error")
-  t = abs(found["mean"]) / error if error > 0 else (np.inf if found["mean"] else 0.0)
-  p = 2 * float(stdtr(found["count"] - 1, -t)) if found["count"] > 1 else float("nan")
-  return found | {"p": p}
+  if found["count"] > 1 and not np.any(values):
+    return found | {"p": 1.0}
+  t = abs(found["mean"]) / error
+  return found | {"p": 2 * float(stdtr(found["count"] - 1, -t))}
 
 
 def _interval(values, share) -> dict[str, float]:
@@ -41,6 +44,8 @@ def _interval(values, share) -> dict[str, float]:
     return {"count": count, "mean": mean} | nothing
   sd = float(values.std(ddof=1))
   error = sd * share(count) ** 0.5
+  if np.ptp(values) < 1e-12:
+    error = float("nan")
   half = float(student(count - 1)) * error
   found = {"count": count, "mean": mean, "sd": sd}
   return found | {"low": mean - half, "high": mean + half, "error": error}

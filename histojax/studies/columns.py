@@ -123,8 +123,10 @@ def repeated(content: dict) -> dict | None:
       continue
     between = (row.get("difference") or {}).get("repeated") or {}
     cells = [number(own[k], 3) for k in ("mean", "low", "high")]
-    rows.append([row["name"], own["over"], cells[0], f"{cells[1]} to {cells[2]}"])
-    ends = [points(between[k]) for k in ("low", "high")] if between else []
+    span = NONE if own["low"] != own["low"] else " to ".join(cells[1:])
+    rows.append([row["name"], own["over"], cells[0], span])
+    known = between and between["low"] == between["low"]
+    ends = [points(between[k]) for k in ("low", "high")] if known else []
     rows[-1] += [points(between["mean"]) if between else NONE]
     rows[-1] += [" to ".join(ends) or NONE, _p(between.get("p"))]
   if not rows:

@@ -21,7 +21,7 @@ from histojax.data import handout
 from histojax.data.plan import EvalPlan
 from histojax.engine import objective
 from histojax.errors import InputError
-from histojax.milestones import not_finite, scored
+from histojax.milestones import no_answer, not_finite, scored
 from histojax.studies import features, heads
 from histojax.tensorboard import Scalars
 
@@ -55,6 +55,9 @@ class Member:
 
   def look(self, step: int, labels, found: dict, state: Callable) -> None:
     """Adds the scores of a look at the validation part; keeps the best `state()`."""
+    if self.error:
+      return
+    self.error = no_answer(step, found["probability"])
     if self.error:
       return
     row = scored("validation", step, {"label": labels} | found)

@@ -233,6 +233,7 @@ def test_a_map_of_few_places_says_so(tmp_path, picture):
     maps = {"layer": "map", "height": side, "width": side}
     page = written(tmp_path, example(maps=maps), {"attention": picture})
     text = " ".join("".join(page.text).split())
+    assert f"the network's last map, {side} x {side} places" in text
     assert said in text and ("hardly" in text or "cannot tell" in text) == bool(said)
 
 

@@ -36,7 +36,7 @@ def test_without_groups_or_a_temperature_something_else_stands_there():
   images = block(CLASSES, 4, groups=72, per_group=1)
   held["scores"] |= {"images": images, "views": None, "groups": None}
   text = shown(held)
-  assert "recognition" not in text and "weighted f1" in text and " at T" not in text
+  assert "recognition" not in text and "weighted F1" in text and " at T" not in text
   assert "tempered" in shown(tempered(example(), temperature=None))
 
 

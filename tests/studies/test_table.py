@@ -180,7 +180,7 @@ def test_numbers_are_those_of_the_single_tests(tmp_path, undrawn):
     assert [told["low"], told["high"]] == pytest.approx(ends)
     assert told["p"] == expected["p"] and told["groups"] == 20
     over = pooled.repeated_difference(held[name], held["x"], "accuracy")
-    assert told["repeated"] == over
+    np.testing.assert_equal(told["repeated"], over)  # of equal folds NaN
     ps.append(told["p"])
   adjusted = [by_name[name]["difference"]["p_holm"] for name in "yz"]
   assert adjusted == pytest.approx(paired.holm(ps))
