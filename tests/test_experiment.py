@@ -166,9 +166,9 @@ def test_a_finished_run_is_explained(finished, images, tmp_path):
     assert list(about["probability"].values()) == list(held["probability"][i])
     assert (folder / about["figure"]).is_file()
   page = (folder / "explain.html").read_text()
-  assert page.count("data:image/") == 11 and "1 x 1 places" in page
+  assert page.count("data:image/") == 11 and "4 x 4 places" in page
   with np.load(folder / "explain.npz") as maps:
-    assert maps["grad_cam"].shape == (10, 2, 1, 1)
+    assert maps["grad_cam"].shape == (10, 2, 4, 4)
     assert maps["grad_cam"].dtype == np.float32 and maps["grad_cam"].max() > 0
     assert maps["channel/stage5_block1/se"].shape == (3, 256)
 
