@@ -27,7 +27,7 @@ CASES = {  # what differs between the ten heads of a fold
   "linear, ten seeds": ("linear", "seeds"),
   "mlp(hidden=256), ten learning rates": ("mlp(hidden=256, dropout=0.5)", "rates"),
 }
-SIDES, BUSY = ("ours", "theirs"), 2.5  # load from which others are at work, too
+SIDES, BUSY = ("ours", "theirs"), 3.0  # load that tells of others at work
 RATES = [0.001 * 2**i for i in range(HEADS)]
 
 
