@@ -136,10 +136,14 @@ def notes(found: dict) -> list[str]:
       f" {leakage.counted(near['across_turned'], 'pair')}"
       " turned, mirrored or zoomed): the score is too good."
     )
-  if near["labels_differ"]:
-    told.append(f"{near['labels_differ']:,} clusters of copies carry several classes.")
-  if near["blank"]:
-    told.append(f"{near['blank']:,} images are too blank to be told from copies.")
+  if differ := near["labels_differ"]:
+    clusters = leakage.counted(differ, "cluster", "of copies")
+    told.append(f"{clusters} {'carries' if differ == 1 else 'carry'} several classes.")
+  if blank := near["blank"]:
+    verb = "is" if blank == 1 else "are"
+    told.append(
+      f"{leakage.counted(blank, 'image')} {verb} too blank to be told from copies."
+    )
   shift = found["stain"]["largest_shift"]
   if shift and abs(shift["d"]) >= CLEAR and _tested(found, shift) >= FEW:
     told.append(
@@ -176,7 +180,7 @@ def say_copies(found: dict, folder: Path, fold: str = "") -> None:
     text += f" ({leakage.counted(near['test_images'], 'test image')}; see {folder})"
   console.say(text, "bold red" if near["across"] else "")
   if near["labels_differ"]:
-    console.warn(f"{near['labels_differ']:,} of the clusters carry several classes")
+    console.warn(f"clusters that carry several classes: {near['labels_differ']:,}")
 
 
 def _show_stain(stain: dict) -> None:

@@ -9,6 +9,7 @@ from histojax import atomic, console, trainings
 from histojax.errors import InputError, nearest
 from histojax.evaluation import comparison, pages, pooled, tables
 from histojax.evaluation.confusion import SCALARS
+from histojax.evaluation.report import finite
 from histojax.evaluation.tables import Table
 from histojax.evaluation.verdict import counted, interval, number
 
@@ -99,7 +100,7 @@ def write(folder: Path, content: dict, stem: str = "compare") -> None:
     for kind, text in FORMATS.items():
       atomic.write(folder / f"{stem}.{kind}", text(made).encode())
     atomic.write(folder / f"{stem}.html", page)
-    text = json.dumps(content, indent=1, default=lambda v: v.tolist()) + "\n"
+    text = json.dumps(finite(content), indent=1, allow_nan=False) + "\n"
     atomic.write(folder / f"{stem}.json", text.encode())
   except OSError as error:
     raise InputError(
@@ -180,7 +181,7 @@ def _tables(content: dict, unit: str):
     ["runs", "points", "95 % CI", "p", "p (Holm)", "p (McNemar)", f"{unit}s needed"],
     [
       [f"{pair['first']} – {pair['second']}", points(pair["value"])]
-      + [f"{points(pair['low'])} to {points(pair['high'])}"]
+      + [comparison.span(pair["low"], pair["high"])]
       + [f"{pair['p']:.3g}", f"{pair['p_holm']:.3g}"]
       + [f"{pair['mcnemar']['exact_p']:.3g}" if pair["mcnemar"] else "–"]
       + [f"{pair['groups_needed']:,}" if pair["groups_needed"] else "–"]
@@ -206,12 +207,12 @@ def _repeated(content: dict, digits: int):
     yield [name, f"{told['count']}", *cells[:2], span, ""]
   for pair in content["comparison"]["pairs"]:
     if told := pair["repeated"]:
-      cells = [points(v) for v in (told["mean"], told["sd"], told["low"], told["high"])]
+      cells = points(told["mean"]), points(told["sd"])
       names = f"{pair['first']} – {pair['second']}, points"
-      span = "–" if told["low"] != told["low"] else " to ".join(cells[2:])
+      span = comparison.span(told["low"], told["high"])
       p = told.get("p")
       p = "" if p is None or p != p else f"{p:.3g}"
-      yield [names, f"{told['count']}", *cells[:2], span, p]
+      yield [names, f"{told['count']}", *cells, span, p]
 
 
 def _notes(held: dict[str, list[dict]], each: dict):
@@ -223,8 +224,7 @@ def _notes(held: dict[str, list[dict]], each: dict):
     doubts = [report.get("verdict", {}).get("doubts", ()) for report in several]
     for doubt in dict.fromkeys(itertools.chain(*doubts)):
       yield f"{name}: {doubt}"
-  seeds = {report.get("seed") for report in reports}
-  if max(block["seeds"] for block in each.values()) == 1 == len(seeds) < len(held):
+  if all(block["seeds"] == 1 for block in each.values()):
     yield (
       "One seed each: what another seed would change is not part of these intervals."
     )
@@ -236,8 +236,8 @@ def _notes(held: dict[str, list[dict]], each: dict):
     )
   if "seeds" in over:
     yield (
-      "Seeds of one split: their intervals speak of the training's chance alone, not of"
-      " other images."
+      "Seeds on the same test images: their intervals speak of the training's chance"
+      " alone, not of other images."
     )
 
 

@@ -23,7 +23,10 @@ TEMPERATURE = (
   " before it."
 )
 OF_FOLDS = "Each fold's images at the temperature of its own validation part; {}."
-AT_THE_END = " It lies at the end of what is searched: they hold too few mistakes."
+AT_THE_ENDS = (  # of `calibration.RANGE`
+  " It is the least that is searched: these images hold too few mistakes.",
+  " It is the most that is searched: the probabilities tell nothing of these images.",
+)
 
 
 def described(tiles, views) -> dict:
@@ -70,7 +73,11 @@ def of_patients(images) -> dict:
 
 
 def of_baselines(folder, dataset, tiles, split, images) -> dict:
-  """`baselines` and `against` of the report; writes what the baselines predict."""
+  """`baselines` and `against` of the report; writes what the baselines predict.
+
+  They are fitted on all that is not tested: nothing of theirs is chosen on a validation
+  part.
+  """
   classes, files = tiles.classes, None if dataset.not_files else tiles.files
   fitted = np.sort(np.concatenate([split.train, split.validation]))
   common, found = baselines.predict(
@@ -110,7 +117,8 @@ def of_temperature(folder, tiles, held, images, chosen: bool) -> dict:
   predictions.write(path, **rows, classes=tiles.classes)
   found, n = calibration.calibrated(rows, images), len(rows["label"])
   note = TEMPERATURE.format(f"{n:,}", ", and which chose the checkpoint" * chosen)
-  note += AT_THE_END * (found["temperature"] in calibration.RANGE)
+  ends = dict(zip(calibration.RANGE, AT_THE_ENDS, strict=True))
+  note += ends.get(found["temperature"], "")
   return {"calibration": found | {"on": "validation", "n": n, "note": note}}
 
 

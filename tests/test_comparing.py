@@ -95,6 +95,30 @@ def test_what_limits_a_comparison_is_said(two, tmp_path):
   assert any(note.startswith("One seed each") for note in notes)
 
 
+def test_one_seed_each_is_said_of_other_seeds_too(two):
+  good, bad, *_ = two  # seeds 0 and 1
+  notes = comparing.compared({"good": good, "bad": bad}, "accuracy")["notes"]
+  assert any(note.startswith("One seed each") for note in notes)
+
+
+def test_what_is_not_known_is_null_and_a_dash(tmp_path):
+  folders = {
+    name: finished(tmp_path / name, right, seed=i, groups=1, per_group=40)[0]
+    for i, (name, right) in enumerate((("a", 0.9), ("b", 0.6)))
+  }
+  content = comparing.compared(folders, "accuracy")
+  comparing.write(tmp_path / "out", content)
+
+  def refuse(name):
+    raise AssertionError(f"{name} is no JSON")
+
+  text = (tmp_path / "out" / "compare.json").read_text()
+  held = json.loads(text, parse_constant=refuse)
+  assert held["comparison"]["pairs"][0]["low"] is None
+  for kind in ("html", "md", "csv"):
+    assert "nan" not in (tmp_path / "out" / f"compare.{kind}").read_text()
+
+
 def test_mistakes_are_one_sentence(two, tmp_path):
   good, bad, *_ = two
   other, *_ = finished(tmp_path / "other" / "seed0", 0.9, groups=10)
@@ -159,7 +183,7 @@ def test_seeds_are_averaged_whichever_way_they_are_named(tmp_path):
   title, head, rows = content["tables"][3]
   assert [row[0] for row in rows] == ["good", "bad", "good – bad, points"]
   assert rows[2][2] == f"{100 * told['mean']:.1f}" and rows[2][5] == ""
-  assert any(note.startswith("Seeds of one split") for note in content["notes"])
+  assert any(note.startswith("Seeds on the same") for note in content["notes"])
   assert not any(note.startswith("One seed each") for note in content["notes"])
   assert [row[5] for row in content["tables"][2][2]] == ["–"]
 

@@ -104,6 +104,10 @@ def test_a_temperature_at_its_bound_says_so(tiles, folder):
   _, images = whole(tiles, np.arange(30))
   (found,) = scoring.of_temperature(folder, tiles, held, images, False).values()
   assert found["temperature"] == 0.01 and "too few mistakes" in found["note"]
+  held["probability"] = held["probability"][:, [1, 2, 0]]  # always another class
+  (found,) = scoring.of_temperature(folder, tiles, held, images, False).values()
+  assert found["temperature"] == 1000 and "mistakes" not in found["note"]
+  assert "the most that is searched" in found["note"]
 
 
 def test_every_fold_has_its_own_temperature(tiles):

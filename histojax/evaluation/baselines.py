@@ -42,7 +42,7 @@ def evaluate(tiles, label, group, train, test, classes, **options) -> dict:
 def predict(
   tiles, label, train, test, num_classes: int, *, extent=None, files=None, seed=0
 ):
-  """Fits the baselines on the network's training images, and asks its test images.
+  """Fits the baselines on the images `train`, and asks the images `test`.
 
   A balanced random forest on each feature: of forest, extra trees and logistic
   regression none was the strongest everywhere, and the forest was never far behind.

@@ -137,7 +137,7 @@ def sentence(compared: dict, pair: dict, noun: str = "group") -> str:
   said = f"{names} differ by {points(pair['value'])} points of {what}"
   if groups < 2:
     return f"{said}; all images belong to one {noun}, so nothing follows from that."
-  said += f", 95 % CI {points(pair['low'])} to {points(pair['high'])}, "
+  said += f", 95 % CI {span(pair['low'], pair['high'])}, "
   said += probability(pair["p_holm"])
   if len(compared["pairs"]) > 1:
     said += f" (Holm, {len(compared['pairs'])} pairs)"
@@ -154,21 +154,31 @@ def remedy(compared: dict, pair: dict, noun: str = "group") -> str:
     return f"Only other {noun}s could tell them apart."
   if pair["detectable"] != pair["detectable"]:
     return f"How many {noun}s would do cannot be told from one."
+  if pair["sd"] < 1e-9:  # rounding
+    return f"It is as large in every draw of {noun}s: how many would do cannot be told."
   said = f"With {groups:,} {noun}s, differences of {points(pair['detectable'])} points"
   said += " are seen four times in five (80 % power)"
   if needed is None:
     return f"{said}."
   said += f"; {points(pair['claimed'])} points would take about {needed:,} {noun}s."
-  least = pair["least_p"] * len(compared["pairs"])
+  p = [each["p"] for each in compared["pairs"]]
+  at = [each is pair for each in compared["pairs"]].index(True)
+  p[at] = pair["least_p"]
+  least = paired.holm(p)[at]
   if least >= _LEVEL:
     said += f" So few {noun}s differ ({pair['differing']}) that no result could have"
-    said += f" been significant: p is never below {min(least, 1):.2g}."
+    said += f" been significant: p is never below {least:.2g}."
   return said
 
 
-def points(ratio: float) -> str:
-  """A difference in percentage points: '0.4', and never '-0.0'."""
-  return f"{round(100 * ratio, 1) + 0.0:.1f}"
+def points(ratio: float, digits: int = 1) -> str:
+  """A difference in percentage points: '0.4', never '-0.0'; an en dash for NaN."""
+  return "–" if ratio != ratio else f"{round(100 * ratio, digits) + 0.0:.{digits}f}"
+
+
+def span(low: float, high: float, digits: int = 1) -> str:
+  """'-1.1 to 1.9' points; an en dash where there is no interval."""
+  return "–" if low != low else f"{points(low, digits)} to {points(high, digits)}"
 
 
 def probability(p: float) -> str:

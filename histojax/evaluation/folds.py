@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from histojax.evaluation import repeated
 from histojax.evaluation.confusion import SCALARS
 from histojax.evaluation.ranking import AREAS
 from histojax.evaluation.verdict import BASELINES
@@ -12,6 +13,10 @@ NOTE = (
   " images, so the deviation is not the error of the mean; intervals are those of the"
   " pooled predictions, each image as the fold saw it that did not train on it."
 )
+CORRECTED = (
+  " Of the network's mean balanced accuracy the corrected resampled t interval is"
+  " {low:.3f} to {high:.3f} (95 %; Nadeau & Bengio 2003)."
+)
 
 
 def over(reports: list[dict]) -> dict:
@@ -19,9 +24,10 @@ def over(reports: list[dict]) -> dict:
 
   Returns:
     count; note; rows, of each fold `fold`, `n`, `groups`, `seconds`, `compile_seconds`
-    and `scores`; mean and sd, like `scores` {column: {metric: float}}. Columns are
-    network, the baselines by title, and further parts ("network, train"); metrics are
-    METRICS, of each column those that all folds have.
+    and `scores`; corrected, of the network's balanced accuracy `repeated.over_splits`
+    where it is known how many images trained; mean and sd, like `scores` {column:
+    {metric: float}}. Columns are network, the baselines by title, and further parts
+    ("network, train"); metrics are METRICS, of each column those that all folds have.
   """
   scores = [_columns(report) for report in reports]
   rows = [
@@ -35,6 +41,11 @@ def over(reports: list[dict]) -> dict:
     for i, report in enumerate(reports)
   ]
   found = {"count": len(rows), "note": NOTE.format(len(rows)), "rows": rows}
+  if corrected := _corrected(reports, scores):
+    found["corrected"] = corrected
+    low, high = np.clip([corrected["low"], corrected["high"]], 0, 1)
+    if low == low:  # NaN where all folds are equal
+      found["note"] += CORRECTED.format(low=low, high=high)
   for name, reduce in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
     found[name] = {
       column: {
@@ -44,6 +55,18 @@ def over(reports: list[dict]) -> dict:
       }
       for column in scores[0]
     }
+  return found
+
+
+def _corrected(reports: list[dict], scores: list[dict]) -> dict:
+  parts = [report["split"].get("parts") or {} for report in reports]
+  if not all("train" in held for held in parts):
+    return {}
+  train = np.mean([held["train"]["images"] for held in parts])
+  test = np.mean([report["scores"]["images"]["n"] for report in reports])
+  values = [each["network"]["balanced_accuracy"] for each in scores]
+  found = repeated.over_splits(values, train, test)
+  del found["p"]  # of a difference it would be one
   return found
 
 

@@ -69,13 +69,13 @@ def combine(first: dict, second: dict, correlation: float) -> tuple[float, float
   The method of variance estimates recovery (Zou & Donner, Statistics in Medicine 27,
   2008, doi 10.1002/sim.3095; for two shares Newcombe's hybrid score interval, ibid. 17,
   1998): each side's own limits tell its spread in the direction that counts, which
-  holds for a score of exactly 1, too.
+  holds for a score of exactly 1, too. NaN where a side has no limits.
   """
   value = first["value"] - second["value"]
   below = first["value"] - first["low"], second["high"] - second["value"]
   above = first["high"] - first["value"], second["value"] - second["low"]
   reach = [
-    np.sqrt(max(0.0, a * a + b * b - 2 * correlation * a * b))
+    np.sqrt(np.maximum(a * a + b * b - 2 * correlation * a * b, 0.0))
     for a, b in (below, above)
   ]
   return float(value - reach[0]), float(value + reach[1])

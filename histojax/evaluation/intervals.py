@@ -27,8 +27,9 @@ def bootstrap(label, prediction, group, num_classes, *, resamples=10_000, seed=0
   Returns `{metric: (low, high)}` for SCALARS, `{metric: [(low, high)] * K}` for EACH,
   and `groups`, `resamples`, `note` (of `few_groups`). One group alone has no interval:
   NaN. A class's scores rest on the groups that hold it (its specificity on those that
-  hold others), and resamples without any of its images are left out; likewise for the
-  G-mean and its index, which are 0 where a class lacks.
+  hold others, its G-mean and index on whichever are fewer), and resamples without any
+  of its images are left out; likewise for the G-mean and its index, which are 0 where a
+  class lacks. The precision of a class that was never predicted has no interval.
   """
   names, index = np.unique(np.asarray(group), return_inverse=True)
   matrices = by_group(label, prediction, index, num_classes)
@@ -51,13 +52,17 @@ def bootstrap(label, prediction, group, num_classes, *, resamples=10_000, seed=0
   if point["g_mean"] == 0 and groups > 1:
     result |= _unrecognised(point, held)
   others = held.sum(-1, keepdims=True) - held
+  own, rival = (held > 0).sum(0), (others > 0).sum(0)  # groups, [K]
+  resting = dict.fromkeys(PER_CLASS, own) | {"class_specificity": rival}
+  resting["precision"] = own * (predicted > 0)
   rest = drawn["support"].sum(-1, keepdims=True) > drawn["support"]  # [R, K]
   known = dict.fromkeys(PER_CLASS, present) | {"class_specificity": rest}
   for name in EACH:
     values = np.where(known.get(name, present & rest), drawn[name], np.nan)
-    here = others if name == "class_specificity" else held
-    count = predicted if name == "precision" else here.sum(0)
-    bounds = clustered(point[name], variance(values), (here > 0).sum(0), count)
+    count = (others if name == "class_specificity" else held).sum(0)
+    count = predicted if name == "precision" else count
+    here = resting.get(name, np.minimum(own, rival))
+    bounds = clustered(point[name], variance(values), here, count)
     result[name] = list(zip(*(b.tolist() for b in bounds), strict=True))
   return result
 

@@ -1,7 +1,7 @@
 """What a leak gap is, in words and tables: a plain sentence, and what limits it."""
 
 from histojax.evaluation import repeated
-from histojax.evaluation.comparison import WORDS
+from histojax.evaluation.comparison import WORDS, points, span
 from histojax.evaluation.verdict import counted, interval, noun, number
 
 ABOUT = (
@@ -24,8 +24,8 @@ def content(found: list[dict], metric: str, kind: str, about: dict) -> dict:
   """Everything that is said of the gap, JSON-ready.
 
   Args:
-    found: of each seed: seed, folders and reports {leaky, clean}, gaps {network or
-      baseline: `gap.gap`}.
+    found: of each seed: seed, folders, reports and dealt {leaky, clean}, gaps {network
+      or baseline: `gap.gap`}; dealt are the images of each part, of folds their mean.
     kind: 'the published split' or 'a split'.
     about: title, variant, folder.
   """
@@ -69,21 +69,16 @@ def sentence(found: dict, metric: str, kind: str, unit: str) -> str:
   ours, theirs = (number(found[s]["value"], digits) for s in ("leaky", "clean"))
   said = f"{what[0].upper()}{what[1:]} under {kind} (by image) is {ours}, on"
   said += f" {unit}s never seen {theirs}: "
-  size = points(found["value"], digits)
+  size = points(found["value"], digits - 2)
   if found["low"] != found["low"]:
     return f"{said}a gap of {size} points, without an interval."
-  span = f"95 % CI {points(found['low'], digits)} to {points(found['high'], digits)}"
+  told = f"95 % CI {span(found['low'], found['high'], digits - 2)}"
   if found["low"] > 0:
-    return f"{said}{size} points ({span}) of that score are leak."
+    return f"{said}{size} points ({told}) of that score are leak."
   count = counted(found["clean"]["groups"], unit)
   if found["high"] < 0:
-    return f"{said}{size} points ({span}): it is no higher, so no leak is shown."
-  return f"{said}{size} points ({span}): with {count} no leak can be told from chance."
-
-
-def points(ratio: float, digits: int = 2) -> str:
-  """A difference in percentage points, never '-0'."""
-  return f"{round(100 * ratio, digits - 2) + 0.0:.{digits - 2}f}"
+    return f"{said}{size} points ({told}): it is no higher, so no leak is shown."
+  return f"{said}{size} points ({told}): with {count} no leak can be told from chance."
 
 
 def basis(row: dict, unit: str) -> str:
@@ -94,8 +89,8 @@ def basis(row: dict, unit: str) -> str:
     tested, groups = counted(score["images"], "image"), counted(score["groups"], unit)
     both = counted(report["split"]["shared_groups"], unit)
     parts.append(
-      f"{name}: {trained(report):,.0f} images train, {tested} of {groups} test, {both}"
-      " on both sides."
+      f"{name}: {row['dealt'][side]['train']:,.0f} images train, {tested} of {groups}"
+      f" test, {both} on both sides."
     )
   if found["paired"]:
     parts.append("Both test the same images.")
@@ -108,15 +103,6 @@ def basis(row: dict, unit: str) -> str:
   return " ".join(parts)
 
 
-def trained(report: dict) -> float:
-  """Training images of a run; of folds, their mean."""
-  parts = report["split"]["parts"]
-  if "train" in parts:
-    return parts["train"]["images"]
-  tested = [part["images"] for part in parts.values()]
-  return sum(tested) * (len(tested) - 1) / len(tested)
-
-
 def _notes(found: list[dict], unit: str):
   reports = [report for row in found for report in row["reports"].values()]
   if any(report["dataset"]["synthetic"] for report in reports):
@@ -125,7 +111,7 @@ def _notes(found: list[dict], unit: str):
     yield "select_on=test: both runs chose their epoch on their test part."
   for row in found:
     leaky, clean = (row["reports"][side] for side in ("leaky", "clean"))
-    more = trained(leaky) / trained(clean) - 1
+    more = row["dealt"]["leaky"]["train"] / row["dealt"]["clean"]["train"] - 1
     if abs(more) > FEWER:
       yield (
         f"Seed {row['seed']}: the run by image trained on {abs(more):.0%}"
@@ -146,19 +132,18 @@ def _over(found: list[dict], paired: bool) -> dict:
   values = [row["gaps"]["network"]["value"] for row in found]
   if paired:
     return repeated.over_seeds(values)
-  report = found[0]["reports"]["clean"]
-  return repeated.over_splits(
-    values, trained(report), report["split"]["parts"]["test"]["images"]
-  )
+  dealt = found[0]["dealt"]["clean"]
+  return repeated.over_splits(values, dealt["train"], dealt["test"])
 
 
 def _mean(over: dict, count: int, metric: str) -> str:
   what = WORDS.get(metric, metric.replace("_", " "))
-  spread = ", ".join(points(over[k], 3) for k in ("low", "high")).replace(", ", " to ")
-  told = f"95 % CI {spread}" if over["low"] == over["low"] else "no interval follows"
+  told = "no interval follows"
+  if over["low"] == over["low"]:
+    told = f"95 % CI {span(over['low'], over['high'])}"
   return (
-    f"Over {count} seeds the gap in {what} is {points(over['mean'], 3)} points on"
-    f" average, standard deviation {points(over['sd'], 3)} ({told})."
+    f"Over {count} seeds the gap in {what} is {points(over['mean'])} points on"
+    f" average, standard deviation {points(over['sd'])} ({told})."
   )
 
 
@@ -178,16 +163,15 @@ def _tables(found: list[dict], told: dict):
   seeds = len(found) > 1
 
   def cell(score):
-    span = interval(score, 2)
-    return number(score["value"], 2) + (f" ({span})" if span else "")
+    reach = interval(score, 2)
+    return number(score["value"], 2) + (f" ({reach})" if reach else "")
 
   yield (
     f"{what[0].upper()}{what[1:]}, and the gap in points (95 % intervals over {unit}s)",
     ["score of", "by image", f"by {unit}", "gap", "95 % CI"],
     [
       [name + f", seed {row['seed']}" * seeds, cell(one["leaky"]), cell(one["clean"])]
-      + [points(one["value"], 3)]
-      + [f"{points(one['low'], 3)} to {points(one['high'], 3)}"]
+      + [points(one["value"]), span(one["low"], one["high"])]
       for row in found
       for name, one in row["gaps"].items()
     ],
@@ -197,19 +181,18 @@ def _tables(found: list[dict], told: dict):
     "Images of both splits",
     [*head, f"{unit}s on both sides", "copies on both sides"],
     [
-      [name + f", seed {row['seed']}" * seeds, *_sizes(row["reports"][side])]
+      [name + f", seed {row['seed']}" * seeds, *_sizes(row, side)]
       for row in found
       for side, name in (("leaky", "by image"), ("clean", f"by {unit}"))
     ],
   )
 
 
-def _sizes(report: dict) -> list[str]:
-  split, audit = report["split"], report.get("audit") or {}
-  parts, scored = split["parts"], report["scores"]["images"]
-  chosen = parts["validation"]["images"] if "validation" in parts else 0
-  near = audit.get("near", {}).get("across")
-  counts = [trained(report), chosen, scored["n"], scored["groups"]]
+def _sizes(row: dict, side: str) -> list[str]:
+  report, dealt = row["reports"][side], row["dealt"][side]
+  split, scored = report["split"], report["scores"]["images"]
+  near = (report.get("audit") or {}).get("near", {}).get("across")
+  counts = [dealt["train"], dealt["validation"], scored["n"], scored["groups"]]
   counts.append(split["shared_groups"])
   return [
     split["protocol"], *(f"{n:,.0f}" for n in counts),

@@ -5,6 +5,8 @@ groups are swapped. McNemar's test counts single images: beside the others it sh
 much certainty the groups take away.
 """
 
+import functools
+
 import numpy as np
 
 from histojax.evaluation.confusion import metrics
@@ -101,13 +103,30 @@ def power(effect: float, groups) -> float:
   from scipy.special import nctdtr
 
   t, shift = student(groups - 1), abs(effect) * np.sqrt(groups)
-  return float(1 - nctdtr(groups - 1, shift, t) + nctdtr(groups - 1, shift, -t))
+  seen = 1 - nctdtr(groups - 1, shift, t) + nctdtr(groups - 1, shift, -t)
+  # scipy 1.17 knows no value at some large shifts
+  return float(_beyond(groups - 1, shift, t) if np.isnan(seen) else seen)
+
+
+def _beyond(freedom, shift, t) -> float:
+  """The chance of a noncentral t outside -t .. t, by Gauss' rule over the quantiles of
+  the standard deviation in its denominator; to 1e-6."""
+  from scipy.special import gammaincinv, ndtr
+
+  x, weight = _nodes()
+  sd = np.sqrt(gammaincinv(freedom / 2, (x + 1) / 2) * 2 / freedom)
+  return weight @ (ndtr(shift - t * sd) + ndtr(-shift - t * sd)) / 2
+
+
+@functools.cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+  return np.polynomial.legendre.leggauss(400)
 
 
 def groups_needed(value: float, sd: float, chance: float = 0.8) -> int | None:
   """The fewest groups (at least 2) that show a difference of `value` with that chance,
   where one group's has deviation `sd`; None where no number of them can be told: no
-  difference, no spread known, or over ten million."""
+  difference, no spread known, or one below a thousandth of it."""
   effect = abs(value) / sd if sd > 0 else np.nan
   if not 1e-3 < effect < np.inf:
     return None

@@ -61,7 +61,7 @@ def pool(name: str, trainings: list[Training]) -> dict:
     if not np.array_equal(rows["image_id"][theirs], sorted_ids):
       raise InputError(
         f"{name}: seed {seed} was tested on other images than seed {[*each][0]}: finish"
-        " every fold of every seed, or name the seeds that are whole"
+        " every fold of every seed, and name seeds of one split.seed"
       )
     columns.append({k: v[theirs[back]] for k, v in rows.items()})
   found = {k: first[k] for k in ("image_id", "group", "label", "fold")}

@@ -26,21 +26,23 @@ def intervals(label, probability, group) -> dict:
   Their spread under resampling of whole groups to first order, without a draw: the sum
   over groups of the squared sum of what each image moves the area by (the
   infinitesimal jackknife; of the AUROC it is Obuchowski's variance of clustered data,
-  Biometrics 53, 1997, and DeLong's where every image is its own group).
+  Biometrics 53, 1997, and DeLong's where every image is its own group). A class's areas
+  rest on the groups that hold it or on those that hold others, whichever are fewer.
 
   Returns `{name: (value, low, high)}`, of single classes a list of K of them.
   """
   names, index = np.unique(np.asarray(group), return_inverse=True)
   label, classes = np.asarray(label), np.shape(probability)[1]
-  holds = np.zeros((len(names), classes), bool)
-  holds[index, label] = True
-  images = np.bincount(label, minlength=classes)
+  held = np.zeros((len(names), classes), np.int64)
+  np.add.at(held, (index, label), 1)
+  others = held.sum(-1, keepdims=True) - held
+  groups, images = np.minimum((held > 0).sum(0), (others > 0).sum(0)), held.sum(0)
   found = {}
   for name, (value, moves) in _with_influence(label, probability).items():
     moved = [np.bincount(index, row) for row in np.atleast_2d(moves)]
     spread = (np.array(moved) ** 2).sum(-1)
     if name in AREAS:
-      bounds = clustered(value, spread, holds.sum(0), images)
+      bounds = clustered(value, spread, groups, images)
       found[name] = list(
         zip(value.tolist(), *(b.tolist() for b in bounds), strict=True)
       )

@@ -5,9 +5,11 @@ The dict handed to `write` (keys marked * are required):
     title*, variant, command, date, seed, folder, notes [str], files [str]
     dataset*    name*, synthetic*, classes*, description, licence, citation, images,
                 groups, group_name ("slide"), per_class [{class, images, groups}],
-                skipped {kind: {images, first [{image_id, why}]}}
-    split*      protocol, seed, fold, shared_groups, shared_identical,
-                parts {train, validation, test: {images, groups, per_class [K]}}
+                skipped {kind: {images, first [{image_id, why}]}}, duplicates (how
+                many left out for another's pixels)
+    split*      protocol, seed, fold (where it has folds), shared_groups,
+                shared_identical, parts {train, validation, test: {images, groups,
+                per_class [K]}}
     model       name, attention, parameters
     selection   on ("validation", "test", "last"), text
     scores*     images*, views, groups: `scores.score` or None; groups_reason
@@ -34,21 +36,27 @@ from histojax.evaluation.intervals import few_groups
 def write(folder: str | Path, report: dict, figures: dict) -> Path:
   """Writes `report.json` and the self-contained `report.html`; both whole or absent.
 
-  The report (as above) gains its `verdict` and the names of its figures; NaN and
-  infinities become null, arrays lists, and what else JSON does not know its str.
-  `figures`: {name: path of a PNG, or None}; page.html has a caption for those it knows.
+  The report (as above) gains its `verdict` and the names of its figures, and is stored
+  as `finite` makes it. `figures`: {name: path of a PNG, or None}; page.html has a
+  caption for those it knows.
   Returns report.html's path.
   """
   folder, report = Path(folder), report | {"verdict": verdict.verdict(report)}
   report["figures"] = sorted(name for name, path in figures.items() if path)
-  known = json.dumps(report, default=lambda v: getattr(v, "tolist", lambda: str(v))())
-  report = json.loads(known, parse_constant=lambda name: None)
+  report = finite(report)
   pictures = {name: pages.embedded(path) for name, path in figures.items() if path}
   page = _page(report, pictures)
   text = json.dumps(report, indent=2, allow_nan=False) + "\n"
   atomic.write(folder / "report.html", page)
   atomic.write(folder / "report.json", text.encode())  # last: it marks the run complete
   return folder / "report.html"
+
+
+def finite(content: dict) -> dict:
+  """As JSON has it: NaN and infinities are null, arrays lists, what else it does not
+  know its str."""
+  known = json.dumps(content, default=lambda v: getattr(v, "tolist", lambda: str(v))())
+  return json.loads(known, parse_constant=lambda name: None)
 
 
 def _page(report: dict, pictures: dict[str, str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from histojax.evaluation.against import hardest
 from histojax.evaluation.comparison import probability
+from histojax.evaluation.wording import listed, named
 
 BASELINES = {
   "colour_histogram": "colour histogram",
@@ -36,19 +37,32 @@ def verdict(report: dict) -> dict:
     result += f"{number(mean, digits)}, standard deviation {number(sd, digits)})"
   beats, comparison = _against_baselines(report)
   doubts = {
-    f"{counted(leaked, name)} on both sides of the split: the test images come from "
-    f"{name}s the network has seen, so new {name}s will score lower.": leaked,
+    f"{counted(leaked, name)} on both sides of the split: test images come from "
+    f"{name}s the network has seen, so expect less of new {name}s.": leaked,
     f"{counted(same, 'pixel-identical image')} on both sides of the split: the network "
     "is tested on what it was trained on.": same,
     "The checkpoint was chosen on the test images: the score flatters.": chosen,
   }
   doubts = [sentence for sentence, holds in doubts.items() if holds]
-  sentences = [f"{result}.", comparison, *doubts]
+  sentences = [f"{result}.", comparison, *doubts, *_alone(images, name)]
   if report["dataset"]["synthetic"]:
     sentences.append("SYNTHETIC images: this says nothing about patients.")
   tone = "bad" if doubts or beats is False else "good" if beats else "doubt"
   found = {"headline": headline, "sentences": sentences, "doubts": doubts}
   return found | {"beats_baselines": beats, "tone": tone}
+
+
+def _alone(images: dict, name: str):
+  """Classes of one group, for which no interval can allow for others."""
+  alone = [
+    named(row["class"])
+    for row in images["per_class"]
+    if row["support"] and not interval(row["recall"], 2)
+  ]
+  if alone and images["groups"] > 1:
+    which = listed(alone) if len(alone) <= 3 else f"{len(alone)} classes"
+    each = "only" if len(alone) == 1 else "each"
+    yield f"Of {which} one {name} {each} is tested: no interval allows for others."
 
 
 def _against_baselines(report: dict) -> tuple[bool | None, str]:

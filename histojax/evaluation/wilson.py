@@ -15,7 +15,7 @@ import numpy as np
 NORMAL = 1.959963984540054  # its 97.5 % quantile
 # measured coverage in percent, at least and at most over accuracy and balanced
 # accuracy at intra-class correlations of 0.1-0.7, by number of groups
-COVERAGE = {8: (94, 99), 15: (92, 97), 25: (93, 96), 40: (94, 96)}
+COVERAGE = {4: (98, 100), 8: (94, 99), 15: (92, 97), 25: (93, 96), 40: (94, 96)}
 ENOUGH = 60  # from so many groups on coverage needs no remark
 
 
@@ -32,7 +32,8 @@ def clustered(point, variance, groups, images, bottom=0.0):
   """(low, high) float64 [...] of scores between `bottom` and 1.
 
   Args:
-    point: [...], the scores; NaN where there is none, and then no interval.
+    point: [...], the scores; NaN where there is none, and then no interval; nor above 1
+      (the index balanced accuracy of a single class is 1.1).
     variance: [...], of the scores of resamples of whole groups; NaN likewise.
     groups: [...], how many the score rests on; fewer than two have no interval: NaN.
     images: [...], likewise; stands in for the effective size where nothing varies.
@@ -49,11 +50,12 @@ def clustered(point, variance, groups, images, bottom=0.0):
   wide = np.asarray(variance) * (few / (few - 1) / scale) ** 2
   size = np.array(images, np.float64)
   np.divide(point * (1 - point), wide, out=size, where=wide > 1e-12)
-  low, high = wilson(point, np.maximum(size, 1e-9), student(few - 1))
+  low, high = wilson(np.clip(point, 0, 1), np.maximum(size, 1e-9), student(few - 1))
   unseen = 1 - 0.025 ** (1 / few)  # the error rate that so many may all escape
   low, high = np.where(point == 1, 1 - unseen, low), np.where(point == 1, 1, high)
   low, high = np.where(point == 0, 0, low), np.where(point == 0, unseen, high)
-  none = np.where((groups < 2) | np.isnan(point + variance), np.nan, 0)
+  none = (groups < 2) | np.isnan(point + variance) | (point > 1 + 1e-9)
+  none = np.where(none, np.nan, 0)
   return low * scale + bottom + none, high * scale + bottom + none
 
 

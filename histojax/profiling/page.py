@@ -20,6 +20,7 @@ from pathlib import Path
 
 from histojax import atomic, console
 from histojax.evaluation import pages
+from histojax.evaluation.report import finite
 
 KINDS = {"measured": "●", "modelled": "○"}
 LEGEND = "● measured here   ○ modelled from shapes, or by the compiler"
@@ -38,8 +39,7 @@ def write(folder: str | Path, profile: dict) -> Path:
     code = base64.b64encode(figure["png"]).decode()
     pictures.append((figure["title"], f"data:image/png;base64,{code}"))
     profile["figures"][k - 1] = {"title": figure["title"], "file": name}
-  known = json.dumps(profile, default=lambda v: getattr(v, "tolist", lambda: str(v))())
-  profile = json.loads(known, parse_constant=lambda name: None)
+  profile = finite(profile)
   atomic.write(folder / "profile.html", _page(profile, pictures))
   text = json.dumps(profile, indent=1, allow_nan=False) + "\n"
   atomic.write(folder / "profile.json", text.encode())

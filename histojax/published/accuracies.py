@@ -32,6 +32,7 @@ def _rows(found: dict) -> dict:
     for row in table["rows"].values()
     for column, text in zip(table["columns"], row, strict=True)
   }
+  printed = {*bounds, *paper.scores}
   bounds |= {each.numbers["part"]: round(100 * each.numbers["at_most"], 6)
              for each in folds.means(paper) if "part" in each.numbers}  # fmt: skip
   means = [100 * e.numbers["mean"] for e in folds.means(paper) if "mean" in e.numbers]
@@ -48,6 +49,7 @@ def _rows(found: dict) -> dict:
       row["accuracy"] = _printed(scores, model, "accuracy")
       if scores.get(model, "", "sd"):
         row["sd"] = _printed(scores, model, "sd")
+    row["derived"] = part not in printed
     if part in tested:
       row["n"] = tested[part]
     elif scores and "" in scores.n:
@@ -77,7 +79,8 @@ def row(paper: str, model: str) -> dict:
     as `liver.row`, with no balanced_accuracy and no per_class, n None where it is not
     known, and beside them: `classes`; `data` and `split`, in words; `accuracy_sd` over
     folds or None; `bound`, "at least" or "at most" where accuracy is only that;
-    `parts`, {part: accuracy} of further columns.
+    `derived`, whether it only follows from what is printed; `parts`, {part: accuracy}
+    of further columns.
 
   Raises:
     InputError: the paper has no such row, or prints no number of it.
@@ -104,6 +107,7 @@ def row(paper: str, model: str) -> dict:
     "accuracy": _ratio(printed["accuracy"]),
     "accuracy_sd": _ratio(printed.get("sd")),
     "bound": printed.get("bound", ""),
+    "derived": printed["derived"],
     "balanced_accuracy": None,
     "parts": {k: _ratio(v) for k, v in printed.get("parts", {}).items()},
     "per_class": [],

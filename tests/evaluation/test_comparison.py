@@ -175,3 +175,34 @@ def test_the_claim_decides_how_many_groups_it_takes():
 def test_p_values_are_rounded_for_people(p, said):
   assert comparison.probability(p) == said
   assert comparison.points(-0.0001) == "0.0"
+
+
+def one_of(wrong, groups=40):
+  """Predictions of four images a group, wrong in the first two of these groups."""
+  label = np.arange(4 * groups) // 4 % 2
+  group = np.array([f"s{i:02d}" for i in np.arange(4 * groups) // 4])
+  miss = np.isin(np.arange(4 * groups) // 4, wrong) & (np.arange(4 * groups) % 4 < 2)
+  said = np.where(miss, 1 - label, label)
+  ids = np.array([f"i{i}" for i in range(4 * groups)])
+  rows = {"image_id": ids, "group": group, "label": label, "prediction": said}
+  return rows | {"probability": np.eye(2)[said], "classes": CLASSES}
+
+
+def test_what_holm_could_still_have_found_is_not_called_hopeless():
+  """Six groups that differ can reach 0.03; behind two surer pairs that is enough."""
+  runs = {"a": one_of([]), "b": one_of(range(6)), "c": one_of(range(40))}
+  found = comparison.compare(comparison.align(runs), "accuracy")
+  pair = next(p for p in found["pairs"] if (p["first"], p["second"]) == ("a", "b"))
+  assert pair["least_p"] == 2 / 2**6 == pair["p_holm"]
+  assert "slides, a is better" in comparison.sentence(found, pair, "slide")
+  assert "no result could" not in comparison.remedy(found, pair, "slide")
+
+
+def test_of_a_lead_that_never_varies_no_power_is_told():
+  found = comparison.compare(
+    comparison.align({"a": one_of([]), "c": one_of(range(40))}), "accuracy"
+  )
+  (pair,) = found["pairs"]
+  assert pair["value"] == 0.5 and pair["sd"] < 1e-9
+  assert "in every draw of slides" in comparison.remedy(found, pair, "slide")
+  assert comparison.span(*2 * [float("nan")]) == "–"

@@ -135,3 +135,14 @@ def test_intervals_cover_the_true_gap(leaky, clean, shared, metric):
     held += found["low"] <= right[0] - right[1] <= found["high"]
   print(f"{leaky} and {clean} slides, {shared} in both, {metric}: {held / 20:.1f} %")
   assert 0.93 <= held / 2000 <= 0.985
+
+
+@pytest.mark.parametrize("alone", ["leaky", "clean"])
+def test_a_side_of_one_group_leaves_the_gap_without_limits(alone):
+  sides = {"leaky": np.arange(20) // 4, "clean": 50 + np.arange(20) // 4}
+  sides[alone] = np.full(20, 99)
+  right = {"leaky": np.arange(20) > 0, "clean": np.arange(20) > 9}
+  both = (rows(sides[k], right[k], np.arange(20) + 20 * (k == "clean")) for k in sides)
+  found = gap.gap(*both, "accuracy", resamples=200)
+  assert found["value"] == pytest.approx(0.45)
+  assert np.isnan([found["low"], found["high"]]).all()

@@ -154,3 +154,20 @@ def test_a_class_never_recognised_leaves_the_g_mean_open():
   assert abs(found["recall"][2][1] - recall) < 1e-12
   absent = intervals.bootstrap(np.zeros(8, int), np.arange(8) % 2, np.arange(8), 2)
   assert np.isnan(absent["g_mean"]).all()
+
+
+def test_what_rests_on_one_group_of_rivals_has_no_interval():
+  label = np.repeat([0, 1], [8, 40])
+  group = np.where(label, 1 + np.arange(48) // 4, 0)
+  said = np.where(np.arange(48) % 4 == group % 3, 1 - label, label)
+  found = intervals.bootstrap(label, said, group, 2, resamples=500)
+  for name in ("class_g_mean", "class_iba"):
+    assert np.isnan(found[name]).all()
+  assert np.isfinite(found["recall"][1]).all()
+
+
+def test_the_precision_of_what_was_never_predicted_has_no_interval():
+  label = np.arange(48) // 4 % 3
+  found = intervals.bootstrap(label, np.minimum(label, 1), np.arange(48) // 4, 3)
+  assert np.isnan(found["precision"][2]).all()
+  assert np.isfinite(found["precision"][:2]).all() and found["recall"][2][0] == 0

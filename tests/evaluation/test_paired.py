@@ -193,3 +193,20 @@ def test_equals_statsmodels():
     assert paired.groups_needed(effect, 1.0) == int(np.ceil(theirs - 1e-6))
     theirs = TTestPower().power(effect, 15, 0.05)
     assert abs(paired.power(effect, 15) - theirs) < 1e-9
+
+
+@pytest.mark.parametrize("effect,groups,expected", [(8, 2, 0.6253), (20, 2, 0.9735)])
+def test_power_has_a_value_where_scipy_has_none(effect, groups, expected):
+  """Drawn: the share of pairs whose t is beyond its quantile."""
+  assert paired.power(effect, groups) == pytest.approx(expected, abs=1e-4)
+  drawn = np.random.default_rng(0).normal(effect, 1, (20_000, groups))
+  t = drawn.mean(1) / drawn.std(1, ddof=1) * groups**0.5
+  seen = (np.abs(t) > stats.t.ppf(0.975, groups - 1)).mean()
+  assert seen == pytest.approx(expected, abs=0.015)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5, 8])
+def test_what_few_groups_can_show_is_found(groups):
+  least = paired.detectable(1.0, groups)
+  assert paired.power(least, groups) == pytest.approx(0.8, abs=1e-6)
+  assert paired.groups_needed(1.01 * least, 1.0) == groups

@@ -125,3 +125,12 @@ def test_ten_thousand_predictions_take_no_time():
   start = time.process_time()
   ranking.intervals(label, p, np.arange(10_000) // 6)
   assert time.process_time() - start < 1
+
+
+def test_rivals_of_a_single_group_leave_no_interval():
+  """Of two classes both areas are one number, and rest on the same groups."""
+  label = np.repeat([0, 1], [20, 60])
+  group = np.where(label, 1 + np.arange(80) // 6, 0)
+  score = np.random.default_rng(0).random(80) + 0.4 * label
+  found = ranking.intervals(label, np.stack([2 - score, score], 1), group)["auroc"]
+  assert found[0][0] == found[1][0] and np.isnan([row[1:] for row in found]).all()

@@ -5,7 +5,7 @@ import pytest
 from test_report import Page, block, example, shown, words, written
 
 from histojax import published
-from histojax.evaluation import folds, report
+from histojax.evaluation import folds, repeated, report
 
 
 def of_folds(classes=("a", "b"), count=5, **changes):
@@ -34,6 +34,20 @@ def test_mean_and_deviation_are_over_folds():
   said = words(whole)
   mean = found["mean"]["network"]["balanced_accuracy"]
   assert f"each tested once in 4 folds (their mean {mean:.2f}, standard" in said
+
+
+def test_the_mean_over_folds_has_the_corrected_interval():
+  _, each = of_folds(count=3)
+  assert "corrected" not in folds.over(each)
+  for held in each:
+    held["split"] |= {"parts": {"train": {"images": 144}}}
+  values = [e["scores"]["images"]["balanced_accuracy"]["value"] for e in each]
+  found, expected = folds.over(each), repeated.over_splits(values, 144, 72)
+  for key in ("mean", "low", "high"):
+    assert found["corrected"][key] == expected[key]
+  low, high = max(expected["low"], 0), min(expected["high"], 1)  # of a share
+  told = f"interval is {low:.3f} to {high:.3f}"
+  assert told in found["note"] and "corrected resampled t" in found["note"]
 
 
 def test_parts_have_mean_and_deviation_too(tmp_path):

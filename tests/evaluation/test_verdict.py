@@ -173,3 +173,12 @@ def test_a_report_from_before_the_test_can_still_be_shown():
   told = verdict(held)
   assert told["beats_baselines"] is None
   assert told["sentences"][1] == "Not tested against its baselines; chance is 0.33."
+
+
+def test_classes_of_one_group_are_said():
+  held = example()
+  rows = held["scores"]["images"]["per_class"]
+  assert "no interval allows" not in words(held)
+  for count, told in ((1, "Of poor one slide only"), (2, "Of poor and moderate one")):
+    rows[count - 1]["recall"] |= {"low": None, "high": None}
+    assert f"{told}" in words(held) and "no interval allows for others" in words(held)

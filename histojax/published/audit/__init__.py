@@ -38,9 +38,9 @@ BESIDE = ("sums", "means")  # what these find stands beside a row as well
 METHOD = (
   "Arithmetic is exact. A printed number stands for all that it can be rounded from,"
   f" {' or '.join(NEAREST)}, or cut off; where no count fits, numbers {TWICE} (first to"
-  " one digit more), means of folds and flipped copies are tried before anything is"
-  " called impossible. The tolerance is the rounding itself: half a unit of the last"
-  " printed digit, or a whole one where digits were cut off.",
+  " one digit more), means of folds as equal as can be and flipped copies are tried"
+  " before anything is called impossible. The tolerance is the rounding itself: half a"
+  " unit of the last printed digit, or a whole one where digits were cut off.",
   "What is printed is read from the text of each paper; figures are not.",
 )
 

@@ -12,10 +12,16 @@ from histojax.published.audit.printed import Printed, percent
 OF = {
   "accuracy": ("recall", ("weighted",)),
   "balanced_accuracy": ("recall", ("macro",)),
-  "macro_f1": ("f1", ("macro",)),
-  "precision": ("precision", ("macro", "weighted")),
+  "macro_f1": ("f1", ("macro", "harmonic")),
+  "precision": ("precision", ("macro", "weighted", "micro")),
   "recall": ("recall", ("macro", "weighted")),
-  "f1": ("f1", ("macro", "weighted")),
+  "f1": ("f1", ("macro", "weighted", "micro", "harmonic")),
+}
+MEANS = {
+  "macro": "the macro mean",
+  "weighted": "the weighted mean",
+  "micro": "the micro mean",  # of any score, where an item has one class: the accuracy
+  "harmonic": "F1 of the macro precision and recall",
 }
 
 
@@ -28,11 +34,10 @@ def rule(paper: Paper) -> Iterator[Finding]:
       if name or metric not in OF:
         continue
       each, ways = OF[metric]
-      spans = {
-        way: span(scores, model, each, way, wrong) for way in ("macro", "weighted")
-      }
-      if not any(spans.values()):
-        continue
+      tried = dict.fromkeys(("macro", "weighted", *ways))
+      spans = {way: span(scores, model, each, way, wrong) for way in tried}
+      if not all(spans[way] for way in ways):
+        continue  # it may be one that cannot be told
       for cell in cells:
         fits = [way for way, s in spans.items() if s and _meets(s, cell.printed)]
         if {*fits} & {*ways}:
@@ -44,7 +49,7 @@ def rule(paper: Paper) -> Iterator[Finding]:
     for (metric, way), models in held.items():
       words = named("", "", metric).removeprefix(", ")
       text = (
-        f"{words} is the {way} mean of the classes in {len(models)} rows{scores.said}."
+        f"{words} is {MEANS[way]} of the classes in {len(models)} rows{scores.said}."
       )
       yield Finding(
         "holds", "all scores", text, "averages", numbers={"models": models, "way": way}
@@ -63,6 +68,11 @@ def is_macro(scores: Scores, model: str) -> bool:
 
 def span(scores: Scores, model: str, metric: str, way: str, wrong=()) -> tuple | None:
   """The least and most that an average of the rounded scores of all classes can be."""
+  if way == "micro":
+    return span(scores, model, "recall", "weighted", wrong)
+  if way == "harmonic":
+    both = [span(scores, model, m, "macro", wrong) for m in ("precision", "recall")]
+    return tuple(map(f_scores.f1, *both)) if all(both) else None
   low, high, weights = Fraction(0), Fraction(0), Fraction(0)
   if not scores.complete:
     return None
@@ -85,13 +95,13 @@ def _meets(found: tuple, printed: Printed) -> bool:
 def _off(scores: Scores, cell, model, metric, fits, spans) -> Finding:
   what = named(model, "", metric) + scores.said
   told = listed(
-    f"the {way} mean is {percent(s[0])} to {percent(s[1])}"
+    f"{MEANS[way]} is {percent(s[0])} to {percent(s[1])}"
     for way, s in spans.items()
     if s
   )
   numbers = {w: [float(x) for x in s] for w, s in spans.items() if s}
   if fits:
-    text = f"{what}: {cell.printed.text} is the {fits[0]} mean of the classes ({told})."
+    text = f"{what}: {cell.printed.text} is {MEANS[fits[0]]} of the classes ({told})."
     return Finding("only if", cell.place, text, "averages", model, numbers)
   text = f"{what}: {cell.printed.text} is no mean of the classes ({told})."
-  return Finding("inconsistent", cell.place, text, "averages", model, numbers)
+  return scores.disagreement(cell, text, "averages", numbers)

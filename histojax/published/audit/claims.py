@@ -29,7 +29,9 @@ def rule(paper: Paper) -> Iterator[Finding]:
 def trained_on(paper: Paper) -> Iterator[Finding]:
   """A score printed as a test's, on the images that the text trains on."""
   found = paper.text("trained_on")
-  if not found:
+  if not found or found["part"] not in found["said"]:
+    return
+  if "train" not in found["said"].lower() or "test" not in found["headed"].lower():
     return
   cells = paper.scores[found["part"]].get(found["model"], "", "accuracy")
   value = cells[0].printed.text

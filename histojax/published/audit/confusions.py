@@ -59,10 +59,12 @@ def solve(scores: Scores, model: str, accuracy: bool = True) -> Solved | None:
   Rounding to the nearest is tried first, then digits cut off, then each number in a way
   of its own. Without `accuracy` that one is left open. A sure typing error is read as
   what it should be; doubtful cells are passed over. None: recall or the number of items
-  is not known of every class.
+  is not known of every class, or they are means of folds.
   """
   names = scores.known_classes()
-  if not names or not all(_trusted(scores, model, name, "recall") for name in names):
+  if scores.means or not names:
+    return None
+  if not all(_trusted(scores, model, name, "recall") for name in names):
     return None
   for rules, rounding in WAYS.items():
     columns = [_candidates(scores, model, name, rules) for name in names]

@@ -17,16 +17,17 @@ def rule(paper: Paper) -> Iterator[Finding]:
       if share is None:
         continue
       above, below = share
+      value = Fraction(above, below) if below else Fraction(0)  # of none, by convention
       for cell in cells:
-        if below and prints(Fraction(above, below), cell.printed, (*ROUNDINGS, TWICE)):
+        if prints(value, cell.printed, (*ROUNDINGS, TWICE)):
           held += 1
           continue
         gives = f"{above:,} of {below:,}"
         if below:
-          gives += f" is {like(Fraction(above, below), cell.printed)}"
+          gives += f" is {like(value, cell.printed)}"
         what = named(model, name, metric)
         text = f"{what}: {gives}, not {cell.printed.text}."
-        yield Finding("inconsistent", cell.place, text, "exact", model)
+        yield scores.disagreement(cell, text, "exact")
     if held:
       text = f"Scores that are the share of the counts beside them: {held}."
       yield Finding("holds", "all scores", text, "exact", numbers={"held": held})

@@ -83,7 +83,7 @@ def suspects(scores: Scores) -> list[Suspect]:
   found = []
   for model, name, trio in trios(scores):
     values = [cell.printed for cell in trio]
-    if meet(*values):
+    if meet(*values) or scores.means:
       continue
     ways = []
     for i, metric in enumerate(NEED):
@@ -123,7 +123,9 @@ def _mended(paper: Paper, scores: Scores, model, name, trio, wrong) -> Finding:
   numbers = {"f1_from_p_r": gives, "f1_printed": f.text}
   mine = [s for s in wrong if (s.model, s.name) == (model, name) and s.right]
   mine = [s for s in mine if s.cell in trio]
-  if not mine:
+  if scores.means:
+    pass
+  elif not mine:
     text += " No single digit mends it."
   elif not mine[0].sure:
     ways = [f"{WORDS[s.metric]} {s.right.text}" for s in mine]
@@ -131,7 +133,7 @@ def _mended(paper: Paper, scores: Scores, model, name, trio, wrong) -> Finding:
   else:
     text += _sure(paper, scores, mine[0])
     numbers |= {"metric": mine[0].metric, "needs": mine[0].right.text}
-  return Finding("inconsistent", trio[0].place, text, "f_scores", model, numbers)
+  return scores.disagreement(trio[0], text, "f_scores", numbers)
 
 
 def _sure(paper: Paper, scores: Scores, suspect: Suspect) -> str:

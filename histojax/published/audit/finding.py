@@ -8,7 +8,7 @@ GRAVITIES = {
   "inconsistent": "two printed numbers, or one and the text, contradict each other",
   "leak": "the counts show that test and training share something",
   "only if": "consistent under a reading that the paper does not state",
-  "within one photograph": "a lead smaller than one independent image",
+  "within one photograph": "a lead of one independent image at most",
   "within chance": "a lead whose 95 % interval holds 0, every image independent",
   "follows": "what else the printed numbers determine",
   "holds": "recomputed, and it agrees",

@@ -4,6 +4,7 @@ Deviations: Brown & Heathers' GRIM carried over to them (Anaya's GRIMMER, doi
 10.7287/peerj.preprints.2400v1): squares of whole counts sum to a whole number.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,6 +12,8 @@ from fractions import Fraction
 from histojax.published.audit.finding import Finding, listed
 from histojax.published.audit.paper import Paper, Scores, named
 from histojax.published.audit.printed import (
+  ROUNDINGS,
+  TWICE,
   Printed,
   counts,
   parse,
@@ -84,6 +87,7 @@ def rule(paper: Paper) -> Iterator[Finding]:
       if n := scores.n.get(""):
         chance = math.sqrt(mean.value * (1 - mean.value) / (n / scores.folds))
         all_of_them.append((model, sd, chance))
+        place = cells[0].place
         small += [model] * (sd.value < chance)
     if all_of_them:
       each = ", ".join(
@@ -92,7 +96,7 @@ def rule(paper: Paper) -> Iterator[Finding]:
       )
       unit, size = paper.units["images"], round(scores.n[""] / scores.folds)
       yield Finding(
-        "follows", cells[0].place,
+        "follows", place,
         f"{len(small)} of {len(all_of_them)} standard deviations are smaller than the"
         f" sqrt(p (1 - p) / m) that random folds of m = {size:,} {unit} give on"
         f" average: {each}.",
@@ -101,7 +105,10 @@ def rule(paper: Paper) -> Iterator[Finding]:
 
 
 def impossible(mean: Printed, sd: Printed, scores: Scores) -> str:
-  """Why no folds have this mean and deviation, or ""."""
+  """Why no folds have this mean and deviation, or "".
+
+  The deviation may be that of a sample (over f - 1) or of these folds (over f).
+  """
   f = scores.folds
   inside = mean.low <= Fraction(1, 2) <= mean.high
   most = max(Fraction(inside, 4), *(x * (1 - x) for x in (mean.low, mean.high)))
@@ -115,11 +122,13 @@ def impossible(mean: Printed, sd: Printed, scores: Scores) -> str:
   if not n or n % f:
     return ""
   size = n // f
-  totals = [k for k in counts(mean, n) if k]
-  for total in totals:
+  # rounded, rounded twice or cut off
+  ends = max(sd.value - Fraction(11, 20) * sd.step, 0), sd.value + sd.step
+  totals = [k for k in counts(mean, n, (*ROUNDINGS, TWICE)) if k]
+  for total, below in itertools.product(totals, (f - 1, f)):
     flat = Fraction(total**2, f)
     least = sum((total // f + (i < total % f)) ** 2 for i in range(f))
-    squares = [(f - 1) * (max(x, 0) * size) ** 2 + flat for x in (sd.low, sd.high)]
+    squares = [below * (x * size) ** 2 + flat for x in ends]
     first = max(math.ceil(squares[0]), least)
     if any((q - total) % 2 == 0 for q in range(first, math.floor(squares[1]) + 1)):
       return ""

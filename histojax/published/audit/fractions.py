@@ -8,7 +8,7 @@ is called impossible.
 from collections.abc import Iterator
 from fractions import Fraction
 
-from histojax.published.audit import f_scores, folds
+from histojax.published.audit import averages, f_scores, folds
 from histojax.published.audit.finding import Finding, listed
 from histojax.published.audit.paper import Paper, Scores, named
 from histojax.published.audit.printed import (
@@ -26,27 +26,39 @@ from histojax.published.audit.printed import (
 COUNTED = {"recall", "accuracy"}  # shares whose denominator is a printed count
 
 
+def _sizes(scores: Scores, model: str, name: str, metric: str) -> list[int]:
+  """Of how many items a score may be the share; none where it may be a mean."""
+  n, total = scores.n.get(name), scores.n.get("")
+  if metric not in COUNTED or not n:
+    return []
+  if metric == "recall":
+    return [n] * bool(name)  # of all classes it is as often their mean
+  if name:  # hits of a class, or all that is said rightly of it
+    return [n, total] if total else [n]
+  return [] if averages.is_macro(scores, model) else [n]
+
+
 def rule(paper: Paper) -> Iterator[Finding]:
   """Recall of each class and accuracy of all, against the items they are shares of."""
   for scores in paper.scores.values():
     right, untested, fits = 0, 0, dict.fromkeys(ROUNDINGS, 0)
     wrong = [suspect.cell for suspect in f_scores.suspects(scores) if suspect.sure]
     for (model, name, metric), cells in scores.cells.items():
-      n = scores.n.get(name)
-      if metric not in COUNTED or not n:
+      sizes = _sizes(scores, model, name, metric)
+      if not sizes:
         continue
       for cell in cells:
         if cell in wrong:
           continue  # told where it is found
         what, exact = named(model, name, metric) + scores.said, cell.printed
-        if always(exact, n):
+        if any(always(exact, n) for n in sizes):
           untested += 1
-        elif counts(exact, n):
+        elif any(counts(exact, n) for n in sizes):
           right += 1
           for each in ROUNDINGS:
-            fits[each] += bool(counts(exact, n, (each,)))
+            fits[each] += any(counts(exact, n, (each,)) for n in sizes)
         else:
-          yield judged(paper, scores, cell.place, what, exact, n, model)
+          yield judged(paper, scores, cell.place, what, exact, sizes[0], model)
     yield from _held(paper, scores, right, untested, fits)
   yield from _shares(paper)
 
@@ -64,9 +76,10 @@ def judged(
   if counts(exact, n, (TWICE,)):
     ways.append("it was rounded twice")
   flips = paper.told("copies") if paper.text("copies").get("maybe") else 0
-  if scores.folds:
+  if scores.folds > 1:
     tried += [f"means of {scores.folds} folds as equal as can be"]
-    sd = next(iter(scores.get(model, "", "sd")), None) if n == scores.n[""] else None
+    whole = n == scores.n.get("")
+    sd = next(iter(scores.get(model, "", "sd")), None) if whole else None
     if folds.unrounded(exact, n, scores.folds, sd and sd.printed):
       ways.append(f"it is the mean of {scores.folds} folds of unequal size")
     if folds.rounded_first(exact, n, scores.folds):
@@ -74,10 +87,12 @@ def judged(
         f"it is the mean of {scores.folds} folds that were rounded before they were"
         " averaged"
       )
-    if n != scores.n[""]:
+    if not whole:
       ways.append(
         f"shares of {scores.folds} folds with unequal numbers of them were averaged"
       )
+  elif scores.means:
+    ways.append(f"it is a mean over {scores.means}")
   if flips and counts(exact, n * flips):
     free = ", where every number of so many digits exists" * always(exact, n * flips)
     ways.append(f"{flips} flipped copies of each were counted ({n * flips:,}{free})")

@@ -18,7 +18,8 @@ empty:
     tp, predicted, correct
                     counts, where they are printed: hits and predictions of a class,
                     right ones of all
-    sd, folds       deviation of the accuracy over so many folds
+    sd, folds       deviation of the accuracy over so many folds; without a number of
+                    them, over several runs
     copies          rotated or flipped copies of one image among the items
 """
 
@@ -53,7 +54,7 @@ def read(path: Path) -> Paper:
   rows = _rows(path)
   scores = Scores()
   percents = _percents(path, rows)
-  seen = {}
+  seen, once = {}, {}
   for line, row in rows:
     where = f"{path}, line {line}"
     model, name = row.get("model", ""), row.get("class", "")
@@ -64,6 +65,8 @@ def read(path: Path) -> Paper:
       first = f"line {seen[model, name]}"
       what = f"{model}, {name or 'all'}"
       raise InputError(f"{where}: {what} has a row already, {first}: keep one of them")
+    if name and name not in scores.classes:
+      scores.classes.append(name)  # it is one, whether or not a score is printed
     for column in SHARES:
       if row.get(column):
         printed = _share(f"{where}, column {column}", row[column], percents)
@@ -71,7 +74,7 @@ def read(path: Path) -> Paper:
     for column in COUNTS:
       if row.get(column):
         value = _count(f"{where}, column {column}", row[column])
-        _keep(scores, f"{where}, column {column}", (model, name, column), value)
+        _keep(scores, once, f"{where}, column {column}", (model, name, column), value)
   if not scores.cells:
     raise InputError(f"{path} holds no score: fill in one of {', '.join(SHARES)}")
   return Paper(_held(path, scores), {"": scores}, UNITS | _WORDS)
@@ -95,7 +98,7 @@ def _held(path: Path, scores: Scores) -> dict:
   return held
 
 
-def _keep(scores: Scores, where: str, key: tuple, value: int) -> None:
+def _keep(scores: Scores, once: dict, where: str, key: tuple, value: int) -> None:
   model, name, column = key
   if column in EXACT:
     scores.exact[key] = value
@@ -103,8 +106,8 @@ def _keep(scores: Scores, where: str, key: tuple, value: int) -> None:
   if value < 1:
     raise InputError(f"{where}: {value} is too few: give 1 or more")
   if column != "n":
-    before = getattr(scores, column)
-    if before > 1 and before != value:
+    before = once.setdefault(column, value)
+    if before != value:
       raise InputError(f"{where}: {value}, but {before} above: one number for all rows")
     setattr(scores, column, value)
   elif scores.n.setdefault(name, value) != value:

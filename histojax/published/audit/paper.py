@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from histojax.published.audit import printed
+from histojax.published.audit.finding import Finding
 from histojax.published.audit.printed import Printed
 
 WORDS = {"recall": "recall", "precision": "precision", "f1": "F1", "sd": "sd"}
@@ -64,6 +65,22 @@ class Scores:
     """The classes, where all are printed with their items; else none."""
     known = self.complete and all(name in self.n for name in (*self.classes, ""))
     return self.classes if known else []
+
+  @property
+  def means(self) -> str:
+    """Over what scores are averaged: '5 folds', 'several runs' where a deviation is
+    printed, or ''."""
+    if self.folds > 1:
+      return f"{self.folds} folds"
+    return "several runs" * any(metric == "sd" for *_, metric in self.cells)
+
+  def disagreement(self, cell: Cell, text: str, rule: str, numbers=None) -> Finding:
+    """That a score contradicts others, which means over folds may."""
+    grave, model = "inconsistent", cell.key[0]
+    if self.means:
+      grave = "only if"
+      text += f" Possible only if each is a mean over {self.means}."
+    return Finding(grave, cell.place, text, rule, model, numbers or {})
 
   @property
   def said(self) -> str:

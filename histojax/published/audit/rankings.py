@@ -48,7 +48,7 @@ def _close(paper, scores: Scores, place, order, hits) -> Iterator[Finding]:
   leads = {
     m: (hits[best][0] - hits[m][1], hits[best][1] - hits[m][0]) for m in order[1:]
   }
-  near = {m: lead for m, lead in leads.items() if lead[1] < max(copies, 2)}
+  near = {m: lead for m, lead in leads.items() if lead[1] <= copies}
   if not near:
     return
   unit, source = paper.units["images"], paper.units["source"]
@@ -56,7 +56,7 @@ def _close(paper, scores: Scores, place, order, hits) -> Iterator[Finding]:
     f"{m} by {low if low == high else f'{max(low, 0)} to {high}'}"
     for m, (low, high) in near.items()
   )
-  each = f": fewer than the {copies} of one {source}" if copies > 1 else ""
+  each = f": no more than the {copies} of one {source}" if copies > 1 else ""
   yield Finding(
     "within one photograph", place,
     f"{best} leads{scores.said} {told} of {scores.n['']:,} {unit}{each}.",
@@ -115,9 +115,10 @@ def errors(paper: Paper) -> Iterator[Finding]:
     n = scores.n.get("")
     if not n or scores.known_classes():
       continue
-    unit, told, numbers = paper.units["images"], [], {}
+    unit, told, numbers, places = paper.units["images"], [], {}, []
     for model in scores.models:
       for cell in scores.get(model, "", "accuracy"):
+        places.append(cell.place)
         fit = counts(cell.printed, n)
         wrong = (
           [n - fit[-1], n - fit[0]]
@@ -133,9 +134,8 @@ def errors(paper: Paper) -> Iterator[Finding]:
         )
         told.append(f"{model} {'' if fit else 'about '}{few}{right}")
     if told:
-      place = scores.get(scores.models[0], "", "accuracy")[0].place
       text = f"Errors in {n:,} {unit}{scores.said}: {', '.join(told)}."
-      yield Finding("follows", place, text, "rankings", numbers=numbers)
+      yield Finding("follows", places[0], text, "rankings", numbers=numbers)
 
 
 def _span(found, cell) -> str:

@@ -100,6 +100,15 @@ def test_no_digit_of_a_table_is_idle(before, paper, table, data):
   assert lines(altered(paper, table, row, at, new)) != before[paper]
 
 
+def test_a_training_set_called_so_contradicts_nothing(before):
+  held = copy.deepcopy(published.held("colorectal"))
+  held["text"]["trained_on"]["headed"] = "Training accuracy"
+  after = lines(held)
+  (gone,) = [line for line in before["colorectal"] if line not in after]
+  assert "is headed 'Testing accuracy'" in gone
+  assert len(after) == len(before["colorectal"]) - 1
+
+
 @pytest.mark.parametrize("paper", published.PAPERS)
 def test_claims_are_recomputed_too(before, paper):
   """A restated number altered in the text is told."""

@@ -64,9 +64,10 @@ def test_a_real_deviation_is_never_impossible(drawn):
   shares = [Fraction(k, 20) for k in values]
   mean = sum(shares) / count
   variance = sum((s - mean) ** 2 for s in shares) / (count - 1)
-  sd = Fraction(math.sqrt(variance)).limit_denominator(10**9)
   scores = Scores(n={"": 20 * count}, folds=count)
-  assert folds.impossible(printed(mean), printed(sd), scores) == ""
+  for share in (1, Fraction(count - 1, count)):  # of a sample, of these folds
+    sd = Fraction(math.sqrt(variance * share)).limit_denominator(10**9)
+    assert folds.impossible(printed(mean), printed(sd), scores) == ""
 
 
 def test_deviations_that_no_folds_have():
@@ -75,3 +76,8 @@ def test_deviations_that_no_folds_have():
   # of 5 folds of 10 with 49 right, only 10, 10, 10, 10, 9 remain: sd 4.47
   assert folds.impossible(parse("98.0"), parse("4.5"), scores) == ""
   assert "no 5 counts" in folds.impossible(parse("98.0"), parse("3.0"), scores)
+
+
+@pytest.mark.parametrize("sd", ["4.0", "4.4"])  # over all five; 4.47 cut off
+def test_deviations_of_another_kind_are_possible(sd):
+  assert folds.impossible(parse("98.0"), parse(sd), Scores(n={"": 50}, folds=5)) == ""

@@ -36,6 +36,10 @@ def said(found, gravity):
   return [each.text for each in found if each.gravity == gravity]
 
 
+def said_of(found):
+  return " ".join(each.text for each in found)
+
+
 def printed_table(cm, digits=2, ratios=False):
   """The CSV of what a paper would print of a confusion matrix."""
   rows = ["model,class,n,precision,recall,f1,accuracy,balanced_accuracy"]
@@ -69,6 +73,32 @@ def test_a_right_table_is_never_accused(tmp_path_factory, cm, digits, ratios):
   path.write_text(printed_table(cm, digits + 2 * ratios, ratios))
   found = audit.findings(own_table.read(path), wilson)
   assert not [each for each in found if each.gravity in GRAVE | {"only if"}]
+
+
+@settings(deadline=None, max_examples=40)
+@given(tables(), st.randoms(use_true_random=False))
+def test_gaps_in_a_right_table_accuse_nobody(tmp_path_factory, cm, random):
+  head, *lines = printed_table(cm).splitlines()
+  told = [i < 2 or random.random() < 0.6 for i in range(len(head.split(",")))]
+  rows = [
+    [cell * (i < 2 or told[i] and random.random() < 0.9) for i, cell in enumerate(row)]
+    for row in (line.split(",") for line in lines)
+  ]
+  assume(any(cell for row in rows for cell in row[3:]))
+  path = tmp_path_factory.mktemp("own") / "mine.csv"
+  path.write_text("\n".join([head, *map(",".join, rows)]))
+  found = audit.findings(own_table.read(path), wilson)
+  assert not [each for each in found if each.gravity in GRAVE], rows
+
+
+def test_models_without_an_accuracy_and_classes_without_a_score(audited):
+  found = audited("model,n,accuracy,f1\na,50,,90.0\nb,50,90.0,88.0\n")
+  assert "b 5" in " ".join(said(found, "follows"))
+  text = "model,class,n,recall,balanced_accuracy\nnet,a,50,90.0,\nnet,b,20,,\n"
+  found = audited(text + "net,,70,,80.0\n")
+  assert not {each.gravity for each in found} & GRAVE
+  text = "model,class,n,tp,predicted,precision\nnet,a,50,0,0,0.00\n"
+  assert not {each.gravity for each in audited(text)} & GRAVE
 
 
 @settings(deadline=None, max_examples=15)
@@ -149,6 +179,66 @@ def test_folds_and_copies(audited):
   assert "at most, not 60.0 %" in said(found, "impossible")[0]
 
 
+def test_means_over_folds_need_not_agree(audited):
+  """Of five folds of 24 the mean F1 is not that of mean precision and recall."""
+  rng = np.random.default_rng(0)
+  hits = rng.integers(6, 12, (5, 2))
+  predicted = hits + 12 - hits[:, ::-1]
+  ratios = hits / predicted, hits / 12, 2 * hits / (predicted + 12)
+  each = [100 * x.mean(0) for x in ratios]
+  text = "model,class,n,precision,recall,f1,folds\n"
+  for i, name in enumerate("ab"):
+    text += f"net,{name},60,{','.join(f'{x[i]:.2f}' for x in each)},5\n"
+  found = audited(text)
+  assert not {each.gravity for each in found} & GRAVE
+  assert "Possible only if each is a mean over 5 folds" in said_of(found)
+  alone = audited(text.replace(",folds", "").replace(",5\n", "\n"))
+  assert {each.gravity for each in alone} & GRAVE
+
+
+def test_a_fold_mean_of_a_single_class(audited):
+  found = audited("model,class,n,recall,folds\nnet,a,50,83.33,5\n")
+  assert "5 folds with unequal numbers" in " ".join(said(found, "only if"))
+
+
+def test_means_over_runs_are_no_shares(audited):
+  found = audited("model,n,accuracy,sd\na,200,95.23,0.4\nb,200,94.5,0.4\n")
+  assert not {each.gravity for each in found} & GRAVE
+  assert "only if it is a mean over several runs" in " ".join(said(found, "only if"))
+
+
+def test_a_deviation_that_not_every_row_prints(audited):
+  found = audited("model,n,accuracy,sd,folds\na,360,95.28,1.2,5\nb,360,95.00,,5\n")
+  assert "1 of 1 standard deviations" in said_of(found)
+
+
+AVERAGED = """model,class,n,precision,recall,f1,accuracy
+net,a,100,69.57,80.00,74.42,
+net,b,100,80.00,60.00,68.57,
+net,c,30,50.00,66.67,57.14,
+net,,230,{},{}
+"""
+
+
+@pytest.mark.parametrize(
+  "scores",
+  [
+    "69.57,69.57,69.57,69.57",  # micro: all are the accuracy
+    "66.52,68.89,66.71,69.57",  # macro
+    "66.52,68.89,67.68,69.57",  # F1 of the macro precision and recall
+  ],
+)
+def test_no_usual_average_is_accused(audited, scores):
+  found = audited(AVERAGED.format(*scores.rsplit(",", 1)))
+  assert not {each.gravity for each in found} & (GRAVE | {"only if"}), said_of(found)
+
+
+def test_an_accuracy_that_is_the_mean_of_the_classes_is_no_impossible_share(audited):
+  found = audited(AVERAGED.format("66.52,68.89,66.71", "68.89"))
+  assert not {each.gravity for each in found} & GRAVE
+  assert "68.89 % is the macro mean" in " ".join(said(found, "only if"))
+
+
 def test_classes_that_do_not_sum_up(audited):
   found = audited(LIVER.replace("3132", "3131"))
   assert "sum to 3,132, not 3,131" in " ".join(said(found, "inconsistent"))
@@ -191,6 +281,7 @@ def test_units(audited):
     ("model,n,accuracy\na,99999999,95\n", "line 2, column n: 99,999,999 is too many"),
     ("model,n,accuracy\na,5,95\nb,6,95\n", "line 3, column n: 6 items of all, but 5"),
     ("model,folds,accuracy\na,5,95\nb,6,95\n", "line 3, column folds: 6, but 5 above"),
+    ("model,copies,accuracy\na,1,95\nb,4,95\n", "column copies: 4, but 1 above"),
     ("model,accuracy\na,95\na,96\n", "line 3: a, all has a row already, line 2"),
     ("model,accuracy\na\x1b[31m,95\n", "line 2, column model: it holds the control"),
     ("model,accuracy\n\u202ea,95\n", "control character U+202E"),
