@@ -45,7 +45,7 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "print what --mode=ablate would do
 TABLE = flags.DEFINE_string("table", "", "a CSV of your own for --mode=audit_tables")
 IMAGES = flags.DEFINE_string("images", "", "a folder of your own for --mode=explain")
 LAYER = flags.DEFINE_string(
-  "explain_layer", "", "stage4, say: the map that Grad-CAM looks at; the last one"
+  "explain_layer", "", "stage4, say: whose map Grad-CAM shows; the last of 16 places"
 )
 SEEDS = flags.DEFINE_string("seeds", "", "0,1,2: of each a pair, for --mode=leak_gap")
 METRIC = flags.DEFINE_string("metric", "balanced_accuracy", "what is compared")

@@ -10,6 +10,9 @@ images (slides stand on both sides of its split).
 
 Recipe, data and variants are those of liver_senet.py, the network apart.
 
+Ours, :quick, SYNTHETIC images: balanced accuracy 0.90, 13 minutes on two busy cores.
+The published recipe has not been run to its end.
+
 The paper's images are private: without --config.data.source=<your slides> this trains
 on synthetic_liver, procedural H&E of the same cohort structure (74 slides x 6 fields),
 and says so everywhere.

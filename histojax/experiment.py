@@ -231,7 +231,7 @@ def storage(augment):
 def train(request, engine, plan, state, start, folder, saved, interrupts, curve):
   """Trains from step `start` to the end. Returns (state, what to report)."""
   began, batch, nobody = time.monotonic(), plan.batch_size, contextlib.nullcontext()
-  total, held = plan.num_steps * batch, memory.Peak(jax.local_devices()[0])
+  total, held = plan.num_steps * batch, memory.Peak(engine.mesh.local_devices[0])
   with (
     Scalars(folder.tensorboard, start) if processes.first() else nobody as writer,
     console.Progress(total, "training", "image", done=start * batch) as progress,

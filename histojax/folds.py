@@ -116,13 +116,14 @@ def _report(request, folder, dataset, tiles, folds) -> dict:
   ]
   on = request.config.select_on
   told = reporting.SELECTION[on].format(", ".join(epochs))
-  content["selection"] = {"on": on, "text": f"of each fold {told}"}
+  content["selection"] = {"on": on, "text": f"each fold's {told}"}
   content["handouts"] = [
     {"fold": i} | row
     for i, fold in enumerate(folds)
     for row in fold.folder.handout_rows()
   ]
   content["notes"] += filter(None, [handout.of_folds(content["handouts"])])
+  content["notes"] += audited(held)
   content["folds"] = together.over(held)
   content["scores"] = scoring.score(classes, views, images)
   content |= scoring.of_patients(images)
@@ -142,6 +143,15 @@ def _report(request, folder, dataset, tiles, folds) -> dict:
   pictures = drawings.of_test(folder, tiles, images, content)
   report.write(folder.path, content, pictures)
   return content
+
+
+def audited(reports: list[dict]) -> list[str]:
+  """What the audits of folds found, each once, beside the folds it was found in."""
+  told = {}
+  for held in reports:
+    for note in auditing.notes(held["audit"]):
+      told.setdefault(note, []).append(str(held["split"]["fold"]))
+  return [f"Fold {', '.join(which)}: {note}" for note, which in told.items()]
 
 
 def _pooled(tiles, folds, files: bool) -> tuple[dict, dict, dict]:

@@ -58,9 +58,11 @@ def run(request, seeds: str, metric: str) -> None:
       asked = request._replace(config=config, mode="train", workdir=str(at[side]))
       experiment.run(asked)
     if processes.first():
-      found.append(_of_seed(at, design["clean"].seed, metric))
+      dealt = {side: leak_pair.dealt(config, tiles) for side, config in design.items()}
+      seed = design["clean"].seed
+      found.append(_of_seed(at, metric) | {"seed": seed, "dealt": dealt})
   if processes.first():
-    kind = leak_pair.published_kind(request.config, published)
+    kind = leak_pair.published_kind(designs[0]["leaky"].split, published)
     about = {"title": Path(request.file).stem, "variant": request.variant}
     content = leak_words.content(found, metric, kind, about | {"folder": str(folder)})
     comparing.write(folder, content, "leak_gap")
@@ -81,8 +83,8 @@ def show(content: dict, folder: Path) -> None:
   console.say(f"written: {told}, and .md, .tex, .csv, .json", "bold")
 
 
-def _of_seed(folders: dict[str, Path], seed: int, metric: str) -> dict:
-  """seed, folders, reports, and the gaps of the network and of its baselines."""
+def _of_seed(folders: dict[str, Path], metric: str) -> dict:
+  """folders, reports, and the gaps of the network and of its baselines."""
   at = {side: run_folders.RunFolder(path) for side, path in folders.items()}
   reports = {side: trainings.report(path) for side, path in folders.items()}
 
@@ -97,7 +99,7 @@ def _of_seed(folders: dict[str, Path], seed: int, metric: str) -> dict:
   for key, title in verdict.BASELINES.items():
     found[title] = between(lambda folder, key=key: folder.predictions_of(key))
   gaps = {name: value for name, value in found.items() if value}
-  return {"seed": seed, "folders": folders, "reports": reports, "gaps": gaps}
+  return {"folders": folders, "reports": reports, "gaps": gaps}
 
 
 def _seeded(config, seeds: str):

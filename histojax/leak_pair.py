@@ -68,12 +68,23 @@ def pair(config, published, tiles: Tiles, unit: str = "group") -> tuple:
   return _with(config, **alike), clean
 
 
-def published_kind(config, published) -> str:
-  """What the split by image is called: 'the published split', where it is one."""
-  folds = config.split.protocol == "kfold"
-  given = [published] if folds else [config.split, published]
-  found = any(splits.across(s) and (s.protocol == "kfold") == folds for s in given)
-  return "the published split" if found else "a split"
+def dealt(config, tiles: Tiles) -> dict[str, float]:
+  """Images of each part; of folds, their mean."""
+  made = [split.parts() for split in splits.asked(tiles, config.split)]
+  return {p: sum(len(parts[p]) for parts in made) / len(made) for p in splits.PARTS}
+
+
+def published_kind(leaky, published) -> str:
+  """What the split by image is called: 'the published split', where it is one.
+
+  Args:
+    leaky: `split` of the first of a `pair`.
+    published: as there.
+  """
+  same = splits.across(published) and leaky.protocol == published.protocol
+  if same and leaky.protocol == "random":  # a fold's worth stands for its test part
+    same = round(1 / leaky.test_fraction) == round(1 / published.test_fraction)
+  return "the published split" if same else "a split"
 
 
 def _by_image(*given) -> str:

@@ -164,11 +164,12 @@ def of_split(config, dataset, tiles, split, plan, training) -> dict:
   """Of the report what one split and its plan decide: split and selection."""
   found = splits.describe(tiles, split)
   epoch = f"{training['chosen_step'] / plan.steps_per_epoch:g}"
+  folded = config.split.protocol in splits.WITH_FOLDS
   return {
     "split": {
       "protocol": config.split.protocol,
       "seed": config.split.seed,
-      "fold": config.split.fold,
+      **({"fold": config.split.fold} if folded else {}),
       "parts": {part: found[part] for part in splits.PARTS},
       "shared_groups": found["shared_groups"],
       "shared_identical": found["shared_identical"],
@@ -213,6 +214,7 @@ def describe(request, folder, dataset, tiles, training) -> dict:
       "classes": list(tiles.classes),
       "images": len(tiles),
       "skipped": skipped.by_kind(tiles.skipped),
+      "duplicates": len(tiles.duplicates),
       "groups": len(set(tiles.group)),
       "group_name": unit(dataset, tiles),
       "per_class": per_class,

@@ -23,9 +23,10 @@ from histojax import (
 from histojax.config_files import load_config
 from histojax.errors import InputError, nearest, of_machine
 
-ONLY_WITH = (  # beginnings of flags, and the mode that reads them
+ONLY_WITH = (  # beginnings of flags, and the modes that read them
   ("profile_", "profile"),
   ("runs", "compare"),
+  ("metric", "compare", "leak_gap"),
   ("seeds", "leak_gap"),
   ("table", "audit_tables"),
   ("grid", "ablate"),
@@ -170,9 +171,9 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
     )
   for argument in sys.argv[1:]:
     name = argument.lstrip("-").partition("=")[0]
-    for beginning, only in ONLY_WITH:
-      if name.startswith(beginning) and argument.startswith("-") and mode != only:
-        raise InputError(f"{argument}: only with --mode={only}")
+    for beginning, *only in ONLY_WITH:
+      if name.startswith(beginning) and argument.startswith("-") and mode not in only:
+        raise InputError(f"{argument}: only with --mode={' or '.join(only)}")
   filename = _argument(sys.argv, "config")
   if not filename:
     if mode in ("doctor", "compare", "audit_tables"):

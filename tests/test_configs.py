@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import re
 
 import jax
 import numpy as np
@@ -120,6 +121,16 @@ def test_no_two_configs_are_the_same_experiment():
       key = hashlib.sha256(text.encode()).hexdigest()
       assert key not in seen, f"{name}:{variant} is {seen[key]}"
       seen[key] = f"{name}:{variant}"
+
+
+def test_headers_state_what_was_measured():
+  """A score of :quick in a header is that of results/quick.json."""
+  held = json.loads((ROOT / "tests/benchmarks/results/quick.json").read_text())
+  for name in sorted(held):
+    told = " ".join(importlib.import_module(f"configs.{name}").__doc__.split())
+    if stated := re.search(r"Ours, :quick.*? balanced accuracy ([\d.]+\d)", told):
+      score = held[name]["balanced_accuracy"]["value"]
+      assert stated[1] == f"{score:.2f}", f"configs/{name}.py: write {score:.2f}"
 
 
 @pytest.mark.full

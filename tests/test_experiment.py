@@ -181,6 +181,7 @@ def test_a_finished_run_is_explained(finished, images, tmp_path):
   content = json.loads((own / "explain.json").read_text())
   labels = {about["image_id"]: about["label"] for about in content["images"]}
   assert labels == {"<b>.png": None, "b/0.png": "b"}
+  assert content["channels_of"] == "Means over 1 image by their true class."
   assert content["layer"]["name"] == "stage3"
   assert "<b>.png" not in (own / "explain.html").read_text()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_experiment import request
 
-from histojax import experiment, leak_gap, steps
+from histojax import experiment, folds, leak_gap, steps
 from histojax.errors import InputError
 from histojax.evaluation import baselines, predictions
 
@@ -117,6 +117,7 @@ def test_the_report_holds_mean_deviation_and_the_pooled_matrix(whole):
     held["baselines"]["mean_rgb"]["images"]["confusion"] == np.sum(colour, 0).tolist()
   )
   assert [row["fold"] for row in held["folds"]["rows"]] == [0, 1, 2]
+  assert held["folds"]["corrected"]["count"] == 3
   assert held["split"]["shared_groups"] == 0 and len(held["split"]["parts"]) == 3
 
 
@@ -277,6 +278,20 @@ def test_a_leak_gap_runs_each_split_once(images, home, capsys):
   rows = list(csv.reader(io.StringIO((folder / "leak_gap.csv").read_text())))
   assert any(row[1:2] == ["colour histogram"] for row in rows)
   assert (folder / "leak_gap.md").exists() and (folder / "leak_gap.tex").exists()
+
+
+def test_copies_across_any_fold_are_noted_of_all():
+  near = {"across": 2, "test_images": 1, "across_turned": 0, "labels_differ": 0}
+  near |= {"blank": 3}
+  audits = [near, near | {"across": 0}, near]
+  told = folds.audited(
+    [
+      {"split": {"fold": i}, "audit": {"near": held, "stain": {"largest_shift": None}}}
+      for i, held in enumerate(audits)
+    ]
+  )
+  assert [note.partition(":")[0] for note in told] == ["Fold 0, 2", "Fold 0, 1, 2"]
+  assert "1 test image has a copy or near-duplicate" in told[0]
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ def launch(*arguments, cwd=ROOT, **options):
     ([QUICK, "--config.data.name=folder"], "data.source is empty"),
     ([QUICK, "--mode=profile", "--profile_target=h20"], "did you mean 'h200'"),
     ([QUICK, "--profile_trace"], "--profile_trace: only with --mode=profile"),
+    ([QUICK, "--metric=mcc"], "--metric=mcc: only with --mode=compare or leak_gap"),
     ([QUICK, "--mode=profile", "--profile_against=x.py"], "x.py: no such file"),
   ],
 )

@@ -77,6 +77,15 @@ def test_folds_stay_folds_and_test_the_same_images():
   assert splits.across(leaky.split) and not splits.across(clean.split)
 
 
+def test_images_that_choose_do_not_train():
+  """Of folds, too, whose report counts test images alone."""
+  config = liver("quick", protocol="kfold", fold=-1)
+  for side in leak_pair.pair(config, liver().split, cohort()):
+    found = leak_pair.dealt(side, cohort())
+    assert sum(found.values()) == 444 and found["test"] == 444 / 5
+    assert found["validation"] == pytest.approx(0.15 * 444 * 4 / 5, rel=0.1)
+
+
 def test_what_cannot_be_paired_is_told():
   alone = cohort(fields=1)
   with pytest.raises(InputError, match="every image is its own slide"):
@@ -122,11 +131,23 @@ def test_the_sentence_claims_what_the_interval_allows(found, says):
 
 def test_only_a_published_split_is_called_one():
   def kind(config, published):
-    return leak_pair.published_kind(config, published)
+    leaky, _ = leak_pair.pair(config, published.split, cohort())
+    return leak_pair.published_kind(leaky.split, published.split)
 
-  folds = config_files.load_config(str(ROOT / "configs" / "sipakmed_sam.py"))
-  own = config_files.load_config(str(ROOT / "configs" / "folder.py"))
-  assert kind(liver("quick"), liver().split) == "the published split"
-  assert kind(folds, folds.split) == "the published split"
-  assert kind(liver(protocol="kfold"), liver().split) == "a split"
-  assert kind(own, own.split) == "a split"
+  def shipped(name, **changes):
+    config = config_files.load_config(str(ROOT / "configs" / f"{name}.py"))
+    config.split.update(changes)
+    return config
+
+  own, breakhis, folds = map(shipped, ("folder", "breakhis_dala", "sipakmed_sam"))
+  assert kind(liver("quick"), liver()) == "the published split"
+  assert kind(folds, folds) == "the published split"
+  assert kind(breakhis, breakhis) == "the published split"
+  assert kind(shipped("breakhis_dala", protocol="grouped", folds=10), breakhis) == (
+    "a split"
+  )
+  assert kind(liver(protocol="kfold"), liver()) == "a split"
+  assert kind(liver(protocol="random"), liver()) == "a split"
+  assert kind(liver(protocol="grouped", folds=10), liver()) == "a split"
+  assert kind(own, own) == "a split"
+  assert kind(shipped("folder", protocol="random"), own) == "a split"

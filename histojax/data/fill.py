@@ -139,8 +139,8 @@ def _check_nothing_is_emptied(found: list[dict], kept: list[dict], names) -> Non
       if not lost:
         raise InputError(
           f"every image of {what} {name!r} has the pixels of another, as"
-          f" {rows[0]['image_id']} those of {rows[0]['of']}: remove the class, or set"
-          " --config.data.duplicates=keep"
+          f" {rows[0]['image_id']} those of {rows[0]['of']}: remove the class, or add"
+          " c.data.duplicates = 'keep' to the config file"
         )
       raise InputError(
         f"no image of {what} {name!r} can be read: {len(lost):,} are skipped, the first"

@@ -20,6 +20,7 @@ from histojax.data.tiles import Tiles
 from histojax.errors import InputError, nearest
 
 PARTS = ("train", "validation", "test")
+WITH_FOLDS = ("grouped", "kfold")  # protocols that `split.fold` means something to
 
 
 @dataclasses.dataclass(frozen=True)

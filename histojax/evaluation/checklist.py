@@ -41,10 +41,12 @@ def _data(report):
 
 
 def _left_out(report):
-  held = report["dataset"].get("skipped")
-  if not held:
+  held = report["dataset"].get("skipped") or {}
+  copies = report["dataset"].get("duplicates")
+  if not held and not copies:
     return "Every image of the data set was used."
   told = [f"{counted(found['images'], 'image')} {kind}" for kind, found in held.items()]
+  told += [f"{counted(copies, 'image')} with the pixels of another"] * bool(copies)
   return f"Left out: {listed(told)}. Who was eligible is for you to write."
 
 
@@ -167,6 +169,8 @@ def _robust(report):
 def _explained(report):
   if "attention" in (report.get("figures") or ()):
     return "Maps of where the network looks are on this page."
+  if report.get("folds"):
+    return "Maps of where each network looks are on the page of its fold."
   return None
 
 
@@ -201,18 +205,23 @@ def _clusters(report):
 
 def _failures(report):
   images = report["scores"]["images"]
-  right = sum(row[k] for k, row in enumerate(images["confusion"]))
+  errors = images["n"] - sum(row[k] for k, row in enumerate(images["confusion"]))
+  if not errors:
+    return "No test image was mistaken."
   return (
-    f"{counted(images['n'] - right, 'error')}: the confusion matrix, and the most"
+    f"{counted(errors, 'error')}: the confusion matrix, and the most"
     " confident ones with their pictures, are on this page."
   )
 
 
 def _recalibrated(report):
   fitted = report.get("calibration") or {}
-  if not fitted.get("temperature"):
-    return None
-  return f"A temperature of {fitted['temperature']:.3g}, fitted on validation images."
+  if fitted.get("temperature"):
+    return f"A temperature of {fitted['temperature']:.3g}, fitted on validation images."
+  if each := fitted.get("temperatures"):
+    told = listed([f"{t:.3g}" for t in each])
+    return f"Temperatures of {told}, each fitted on its fold's validation images."
+  return None
 
 
 def _limits(report):

@@ -12,7 +12,7 @@ from histojax.evaluation.canvas import BLUE, FAINT, GREEN, INK, ORANGE, WIDTH, s
 LOOKS = {
   "train": (BLUE, "-", "train"),
   "validation": (ORANGE, "-", "validation"),
-  "test": (GREEN, "--", "test (used for selection, as in the paper)"),
+  "test": (GREEN, "--", "test (used for selection)"),
 }
 
 

@@ -1,12 +1,15 @@
 """A methods section that can be pasted into a paper, made of report.json alone."""
 
+from collections import Counter
+
+from histojax.evaluation.intervals import few_groups
 from histojax.evaluation.verdict import BASELINES, counted, interval, noun, number
 from histojax.evaluation.wording import known, listed, named
 
 _PROTOCOLS = {  # split.protocol -> how images were dealt out
   "paper": "Images were dealt out one by one, a fifth of each class to the test part",
   "random": "Images were dealt out one by one, by class",
-  "predefined": "The parts are those that came with the data",
+  "predefined": "The test part is the one that came with the data",
   "grouped": "Whole {}s were dealt out, by class as far as they allow",
   "kfold": "In {folds}-fold cross-validation, {what} dealt out, by class as far as they"
   " allow",
@@ -57,8 +60,12 @@ def _data(report: dict):
     yield f"Source: {data['citation'].rstrip('.')}."
   if not whose:
     yield "No patient or slide is known of these images, so each counted as its own."
-  for kind, held in (data.get("skipped") or {}).items():
-    yield f"{counted(held['images'], 'image')} were left out ({kind})."
+  left_out = {k: held["images"] for k, held in (data.get("skipped") or {}).items()}
+  if copies := data.get("duplicates"):
+    left_out["with the pixels of another"] = copies
+  if left_out:
+    told = [f"{count:,} ({why})" for why, count in left_out.items()]
+    yield f"Images left out: {', '.join(told)}."
   yield _dealt(report)
   sizes = [
     f"{part.replace('_', ' ')}, {counted(held['images'], 'image')}"
@@ -85,7 +92,8 @@ def _dealt(report: dict) -> str:
   kept = "images were" if config.get("grouped") is False else f"whole {name}s were"
   said = _PROTOCOLS.get(split.get("protocol"), f"Split: {split.get('protocol')}")
   said = said.format(name, folds=folds, what=kept)
-  return f"{said} ({', '.join(known(split, seed='split seed', fold='fold'))})."
+  names = {"seed": "split seed"} | ({} if report.get("folds") else {"fold": "fold"})
+  return f"{said} ({', '.join(known(split, **names))})."
 
 
 def _training(report: dict):
@@ -158,14 +166,16 @@ def _evaluation(report: dict):
     yield "Each test image was seen once, upright."
   if report["scores"].get("groups"):
     yield f"A {name}'s class has the largest mean probability over its images."
-  looks = [row for row in report.get("handouts") or () if row.get("scored", True)]
-  if looks:
-    yield f"The test part was scored {_times(len(looks))} (handouts.jsonl)."
+  yield _looks(report)
   fitted = report.get("calibration") or {}
+  on = f"{fitted.get('n', 0):,} {fitted.get('on', 'validation')} images"
   if fitted.get("temperature"):
-    yield f"A temperature of {fitted['temperature']:.3g} was fitted on"
-    yield f"{fitted.get('n', 0):,} {fitted.get('on', 'validation')} images; it changes"
+    yield f"A temperature of {fitted['temperature']:.3g} was fitted on {on}; it changes"
     yield "probabilities, not predictions."
+  elif each := fitted.get("temperatures"):
+    yield f"Temperatures of {listed([f'{t:.3g}' for t in each])} were fitted, each on"
+    yield f"the validation part of its fold ({on} in all); they change probabilities,"
+    yield "not predictions."
   digits = 3 if images["n"] >= 1000 else 2
   keys = {"balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
   keys |= {"mcc": "Matthews' correlation", "macro_auroc": "macro AUROC"}
@@ -179,14 +189,25 @@ def _evaluation(report: dict):
   yield f"On {images['n']:,} test {kind}: {listed(told)}."
 
 
+def _looks(report: dict) -> str:
+  """How often a network was scored on the test part; of folds, on that of each."""
+  rows = [row for row in report.get("handouts") or () if row.get("scored", True)]
+  if not rows:
+    return ""
+  counts = sorted(set(Counter(row.get("fold") for row in rows).values()))
+  told = " to ".join(map(_times, dict.fromkeys((counts[0], counts[-1]))))
+  part = "Each fold's test part" if report.get("folds") else "The test part"
+  return f"{part} was scored {told} (handouts.jsonl)."
+
+
 def _statistics(report: dict):
   name, images = noun(report), report["scores"]["images"]
-  note = (images.get("note") or "").rstrip(".")
+  note = (few_groups(images["groups"], name) or "").rstrip(".")
   yield _REST.format(name, name, f". {note}" if note else "")
   base = [BASELINES.get(k, k) for k in report["baselines"] if k != "chance"]
   yield (
-    f"Beside the network stand random forests on {listed(base)}, fitted on the same"
-    " training images, and the commonest class."
+    f"Beside the network stand random forests on {listed(base)}, fitted on all images"
+    " outside the test part, and the commonest class."
   )
   found = report.get("against")
   if found:

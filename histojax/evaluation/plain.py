@@ -34,17 +34,22 @@ def _tested(report: dict):
       f"It was trained {over['count']} times, each time without a part of the images,"
       " which it then named."
     )
-  leaked = report["split"].get("shared_groups") or 0
+  split = report["split"]
+  leaked, same = split.get("shared_groups") or 0, split.get("shared_identical") or 0
   if not _grouped(report):
+    if not same:
+      yield "It had not been trained on these very images."
     yield (
-      "It had not been trained on these very images. Whose they are is not known: other"
-      " images of the same patients may have trained it."
+      "Whose images they are is not known: others of the same patients may have trained"
+      " it."
     )
   elif leaked:
     have = "has" if leaked == 1 else "have"
     yield f"But {counted(leaked, name)} {have} images among those that trained it, too."
   else:
     yield f"No image of these {name}s had trained it."
+  if same:
+    yield f"{same:,} of the pictures trained it, too, pixel by pixel."
 
 
 def _got(report: dict):
@@ -139,10 +144,11 @@ def _open(report: dict):
   groups = report["scores"]["images"]["groups"]
   if _grouped(report) and groups < 100:
     yield f"A precise figure: {counted(groups, name)} are few, however many images."
-  yield (
-    "How it does with another laboratory, scanner, stain or population: all images come"
-    " from one data set."
-  )
+  other = "How it does with another laboratory, scanner, stain or population"
+  if split.get("protocol") == "predefined":
+    yield f"{other} than its test images come from."
+  else:
+    yield f"{other}: all images come from one data set."
   if report.get("folds"):
     yield "How much another start of training would change: each fold was trained once."
   else:

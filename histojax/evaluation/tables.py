@@ -7,7 +7,7 @@ from typing import NamedTuple
 _LATEX = {
   "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
   "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-  "^": r"\textasciicircum{}", "–": "--",
+  "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$", "≤": r"$\le$", "≥": r"$\ge$",
 }  # fmt: skip
 
 

@@ -84,4 +84,6 @@ def picture(path, means: dict[str, np.ndarray], classes, *, synthetic: bool) -> 
 
 def _title(block: str, values: np.ndarray) -> str:
   stage, _, kind = block.partition("/")
-  return f"{kind}, {stage.replace('_', ' ')}: classes differ by {spread(values):.2g}"
+  several = np.isfinite(values).all(1).sum() > 1
+  told = f"classes differ by {spread(values):.2g}" if several else "one class only"
+  return f"{kind}, {stage.replace('_', ' ')}: {told}"

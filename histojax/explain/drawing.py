@@ -6,7 +6,7 @@ import numpy as np
 
 from histojax.evaluation import canvas
 from histojax.evaluation.canvas import FAINT, INK, ORANGE, WIDTH, short
-from histojax.explain.shown import Panel, Shown
+from histojax.explain.shown import OF_ITS_MAXIMUM, Panel, Shown
 
 COLOURS = "inferno"
 STRENGTH = 0.65  # of the colours over the image, where a map is at its largest
@@ -116,9 +116,9 @@ def _panel(figure, box, pixels: np.ndarray, panel: Panel) -> None:
 
 def scale_of(panel: Panel, wide: bool) -> str:
   """'0.31 to 0.52 attention', or that there is nothing to see."""
-  if np.nanmax(panel.values) <= 0:
+  if panel.unit == OF_ITS_MAXIMUM and np.nanmax(panel.values) <= 0:
     return "0: nothing speaks for it"
-  if panel.high - panel.low < FLAT * panel.high:
+  if panel.high - panel.low < FLAT * abs(panel.high):
     return f"{panel.high:.2f} throughout"
   ends = f"{number(panel.low)} to {number(panel.high)}"
   return f"{ends} {panel.unit}" if wide else ends

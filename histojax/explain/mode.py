@@ -22,6 +22,7 @@ from histojax.data import handout, splits
 from histojax.engine import Engine
 from histojax.errors import InputError
 from histojax.evaluation import predictions
+from histojax.evaluation.verdict import counted
 from histojax.explain import (
   attention,
   channels,
@@ -44,13 +45,14 @@ MOST = 50  # pictures of a folder of the user's
 
 
 def run(request, images: str = "", layer: str = "") -> None:
-  """Explains ten test images of a finished run; or, of a folder, up to fifty.
+  """Explains ten test images of a finished run; or of a folder all, of one with more
+  than fifty ten.
 
   Of k folds in turn each is explained, in its own folder.
 
   Args:
     images: a folder of the user's own images, or '' for the test part.
-    layer: the map that Grad-CAM looks at, by name; '' for the last.
+    layer: the map that Grad-CAM looks at, by name; '' for that of `layers.find`.
 
   Raises:
     InputError: the run is not finished, or nothing that is asked for is there.
@@ -126,11 +128,10 @@ def _looked_at(looker: Looker, state, everything: dict, count: int) -> dict:
   at = choosing.choose(everything["label"], everything["probability"], count)
   chosen = {key: values[at] for key, values in everything.items()}
   told, maps = attention.told(looker, state, chosen)
-  means, grouped = {}, "true"
+  means, by, label = {}, "true", everything["label"]
   if maps["channel"]:
-    label = everything["label"]
     if (label < 0).all():
-      label, grouped = everything["probability"].argmax(-1), "predicted"
+      label, by = everything["probability"].argmax(-1), "predicted"
     classes = contrasted(label, everything["probability"])
     seen = looker(
       state, everything["row"], classes, batch=choosing.COUNT, keep=("channel",),
@@ -139,7 +140,8 @@ def _looked_at(looker: Looker, state, everything: dict, count: int) -> dict:
     count = everything["probability"].shape[1]
     means = channels.by_class(seen["channel"], label, count)
   return {
-    "chosen": chosen, "told": told, "maps": maps, "channels": means, "by": grouped,
+    "chosen": chosen, "told": told, "maps": maps, "channels": means, "by": by,
+    "classed": int((label >= 0).sum()),
   }  # fmt: skip
 
 
@@ -182,7 +184,8 @@ def _content(one, images, looker, tiles, everything, found, synthetic: bool) -> 
     "reading": reading(looker),
     "images": each,
     "channels": {name: channels.spread(m) for name, m in found["channels"].items()},
-    "channels_of": f"Means over {count:,} images by their {found['by']} class.",
+    "channels_of": f"Means over {counted(found['classed'], 'image')} by their"
+    f" {found['by']} class.",
   }  # fmt: skip
 
 
@@ -192,7 +195,7 @@ def reading(looker: Looker) -> list[str]:
   coarse = layer.height * layer.width < layers.PLACES
   return [
     "Grad-CAM: where the network's"
-    f" {'last map' if not layer.name.startswith('stage') else layer.name} of"
+    f" {'last map' if layer.name == 'map' else layer.name} of"
     f" {layer.height} x {layer.width} places, {layer.grid.stride} pixels of its input"
     " apart, speaks for a class; each map on a scale of its own. There is one for what"
     " was said, and one for the true class of an error, else for the second choice.",
@@ -201,7 +204,8 @@ def reading(looker: Looker) -> list[str]:
     " largest.",
     *[COARSE.format(layer.height, layer.width)] * coarse,
     "A map says where the network looks, not why, and no finer than its places lie."
-    " Images are upright; probabilities are the report's, means over all angles.",
+    " Images are upright; probabilities are means over the angles at which the run"
+    " tests.",
   ]
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from histojax.explain import place
 from histojax.explain.blocks import numbered
 
+OF_ITS_MAXIMUM = "of its maximum"  # the unit of Grad-CAM
+
 
 class Panel(NamedTuple):
   """A map at the pixels of its image, float [H, W]; NaN where none has been looked."""
@@ -96,7 +98,7 @@ def cam_panel(values: np.ndarray, name: str) -> Panel:
   most = np.nanmax(values)
   values = values / (most or 1.0)
   low = 1.0 if most > 0 and np.nanmin(values) > 1 - 1e-6 else 0.0
-  return Panel(f"Grad-CAM: {name}", values, low, 1.0, "of its maximum")
+  return Panel(f"Grad-CAM: {name}", values, low, 1.0, OF_ITS_MAXIMUM)
 
 
 def block_panel(block: str, values: np.ndarray, mark) -> Panel:

@@ -66,7 +66,7 @@ def test_curves_name_what_was_selected_on(tmp_path, monkeypatch):
   history = {"train": part, "test": part}
   figures.curves(tmp_path / "c.png", history, x_label="epoch", synthetic=False)
   words = [text.get_text() for text in seen[0].legends[0].get_texts()]
-  assert words == ["train", "test (used for selection, as in the paper)"]
+  assert words == ["train", "test (used for selection)"]
 
 
 def test_misclassified_shows_the_most_confident_first(tmp_path, monkeypatch, tiles):

@@ -97,6 +97,38 @@ def test_folds_are_a_design_of_their_own():
   assert "Each fold was trained once" in said
   held["config"] = CONFIG | {"split": {"folds": 5, "grouped": False}}
   assert "cross-validation, images were dealt out" in text(held)
+  held["handouts"] = [
+    {"fold": i, "why": why, "scored": why == "final evaluation"}
+    for i in range(5)
+    for why in ("leakage audit", "final evaluation")
+  ]
+  assert "Each fold's test part was scored once" in text(held)
+  held["handouts"] += 2 * [{"fold": 3, "why": "evaluate again"}]
+  assert "Each fold's test part was scored once to 3 times" in text(held)
+  held["calibration"] = {"temperature": None, "temperatures": [1.1, 0.9], "n": 60}
+  assert "Temperatures of 1.1 and 0.9 were fitted" in text(held)
+  told = {row["topic"]: row["said"] for row in checklist.checklist(held)}
+  assert told["Recalibration"].startswith("Temperatures of 1.1 and 0.9")
+  assert "page of its fold" in told["Explanations"]
+
+
+def test_what_was_left_out_is_counted():
+  held = whole()
+  told = {row["topic"]: row["said"] for row in checklist.checklist(held)}
+  assert told["Images left out, subsets"].startswith("Every image")
+  held["dataset"]["duplicates"] = 123
+  told = {row["topic"]: row["said"] for row in checklist.checklist(held)}
+  assert "123 images with the pixels of another" in told["Images left out, subsets"]
+  assert "Images left out: 123 (with the pixels of another)." in text(held)
+  held["dataset"]["skipped"] = {"empty": {"images": 1}}
+  assert "1 (empty), 123 (with the pixels of another)." in text(held)
+
+
+def test_of_a_given_test_part_no_more_is_claimed():
+  """Its validation part may have been cut from the training images all the same."""
+  held = whole()
+  held["split"] |= {"protocol": "predefined"}
+  assert "The test part is the one that came with the data" in text(held)
 
 
 def test_the_checklist_covers_every_item_once_a_row():

@@ -108,6 +108,23 @@ def test_unknown_patients_are_said():
   assert "on new images:" not in text and "images are few" not in text
 
 
+def test_copies_are_no_unseen_images():
+  held = example()
+  held["split"] |= {"shared_identical": 4}
+  assert "4 of the pictures trained it, too" in told(held)["What was tested"]
+  held["dataset"]["group_name"] = "image"
+  tested = told(held)["What was tested"]
+  assert "4 of the pictures trained it, too" in tested and "very images" not in tested
+
+
+def test_a_test_part_of_its_own_may_be_from_elsewhere():
+  held = example()
+  assert "all images come from one data set" in everything(held)
+  held["split"] |= {"protocol": "predefined"}
+  assert "one data set" not in everything(held)
+  assert "than its test images come from" in everything(held)
+
+
 def test_folds_are_said():
   text = everything(of_folds()[0])
   assert "trained 5 times" in text and "each fold was trained once" in text

@@ -192,6 +192,28 @@ def test_page_is_one_file_that_asks_for_nothing(tmp_path, picture):
   assert "viewport" in names
 
 
+@pytest.mark.parametrize(
+  "on,near,said",
+  [
+    ("last", None, "over epochs."),
+    ("test", None, "over epochs. Dotted: the reported weights."),
+    ("validation", 3.0, "Dotted: the reported weights, and the first epoch at which"),
+  ],
+)
+def test_a_caption_tells_of_what_is_drawn(tmp_path, picture, on, near, said):
+  held = example(selection={"on": on, "text": "epoch 3"})
+  held["training"] |= {"epochs_to_within_1_percent": near}
+  text = "".join(written(tmp_path, held, {"curves": picture}).text)
+  assert said in text and ("Dotted" in text) == (on != "last")
+
+
+def test_memory_is_told_in_words(tmp_path):
+  held = example()
+  peak = {"bytes": 3 * 2**29, "bound": "at most", "whose": "process"}
+  held["training"] |= {"peak_memory": peak}
+  assert "≤ 1.50 GiB of the process" in "".join(written(tmp_path, held, {}).text)
+
+
 def test_names_are_text(tmp_path):
   held = example(HOSTILE, folder="a<b>&c/\udcff", title="<i>t</i>")
   held["dataset"] |= {"name": '"><img src=x>', "description": "<marquee>"}

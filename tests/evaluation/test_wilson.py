@@ -47,7 +47,12 @@ def test_what_does_not_vary_is_as_sure_as_its_images():
 
 
 def test_what_has_no_interval():
-  for args in [(0.5, 0.1, 1, 9), (np.nan, 0.1, 9, 9), (0.5, np.nan, 9, 9)]:
+  for args in [
+    (0.5, 0.1, 1, 9),
+    (np.nan, 0.1, 9, 9),
+    (0.5, np.nan, 9, 9),
+    (1.1, 0, 9, 9),
+  ]:
     assert np.isnan(wilson.clustered(*args)).all()
 
 

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from histojax.explain import drawing
-from histojax.explain.shown import Panel, Shown, cam_panel, contrasted, lasting
+from histojax.explain.shown import (
+  Panel,
+  Shown,
+  block_panel,
+  cam_panel,
+  contrasted,
+  lasting,
+)
 
 SIZE = 40
 
@@ -51,6 +58,9 @@ def test_scales_are_told_in_words():
   assert "throughout" in drawing.scale_of(panel._replace(low=0.5, high=0.501), True)
   nothing = panel._replace(values=np.zeros((2, 2)))
   assert "nothing speaks for it" in drawing.scale_of(nothing, True)
+  below = -np.linspace(1, 2, 16).reshape(4, 4)  # of sam(gate=none), say
+  factor = block_panel("stage3_block1/sam", below, None)
+  assert drawing.scale_of(factor, False) == "-2.00 to -1.00"
 
 
 def test_an_error_is_contrasted_with_the_truth_and_a_hit_with_the_second_choice():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from histojax import models
-from histojax.explain import looking
+from histojax.explain import layers, looking, mode
 
 
 @pytest.mark.parametrize("freeze", ["none", "stem|stage2|stage3", "backbone"])
@@ -23,6 +23,13 @@ def test_what_is_frozen_is_explained_all_the_same(freeze, monkeypatch):
   looking.Looker(engine, "stage3")
   (model, layer, *_) = asked[0]
   assert model.freeze == "none" and layer.name == "stage3"
+
+
+@pytest.mark.parametrize("name,said", [("map", "last map"), ("block3", "block3")])
+def test_the_page_names_the_map_that_it_shows(name, said):
+  layer = layers.Layer(name, (), 14, 14, (197, 8), layers.Grid(7.5, 16))
+  first, *_ = mode.reading(SimpleNamespace(layer=layer))
+  assert f"the network's {said} of 14 x 14 places, 16 pixels" in first
 
 
 def test_a_batch_brings_the_classes_of_its_images():
