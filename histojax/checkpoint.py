@@ -16,6 +16,12 @@ from orbax.checkpoint import v1 as ocp
 from histojax.errors import InputError, of_machine
 
 
+def reached(folder: Path) -> int:
+  """The step of the last checkpoint below `folder`, 0 where there is none."""
+  names = [path.name for path in (folder / "last").glob("*")]
+  return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
 class Checkpoints:
   """Saves and restores a TrainState below `folder`."""
 

@@ -41,16 +41,17 @@ def available_on(device) -> int | None:
 class Peak:
   """The most memory in use from here on.
 
-  Of an accelerator the device's own count, which starts with the process: where it did
-  not rise any more, it only says at most. Of a CPU what this process holds.
+  Of an accelerator the device's own count, of a CPU what this process holds. A count
+  that starts with the process, and did not rise any more, only says at most.
   """
 
   def __init__(self, device, root: Path = Path("/")):
     self._device, self._status = device, root / "proc/self/status"
+    self._anew = device.platform == "cpu"
     try:
       (root / "proc/self/clear_refs").write_text("5")  # Linux forgets its high mark
     except OSError:
-      pass
+      self._anew = False
     self._before = self._bytes()
 
   def told(self) -> dict | None:
@@ -59,7 +60,7 @@ class Peak:
     now, on_device = self._bytes(), self._device.platform != "cpu"
     if now is None:
       return None
-    bound = "at most" * (on_device and now == self._before)
+    bound = "at most" * (not self._anew and now == self._before)
     return {"bytes": now, "bound": bound, "whose": "device" if on_device else "process"}
 
   def _bytes(self) -> int | None:

@@ -103,11 +103,11 @@ class RunFolder:
     way_out = "choose another --workdir, or delete the folder"
     try:
       held, held_split = (json.loads(p.read_text()) for p in (self.config, self.split))
-    except (OSError, ValueError) as error:
+      changed = difference(held, config)
+    except (OSError, ValueError, AttributeError) as error:
       raise InputError(
         f"{self.path} is not a whole run ({error}): {way_out}"
       ) from error
-    changed = difference(held, config)
     if changed:
       lines = "; ".join(f"{k}: {a!r} there, {b!r} now" for k, (a, b) in changed.items())
       raise InputError(
@@ -224,7 +224,7 @@ class StudyFolder:
     """`members/<variant>/seed<s>[/fold<k>]`: where launch.py continues it, too."""
     name = re.sub(r"[^\w.,=()+-]+", "-", variant)[:60].strip("-.") or "variant"
     if name != variant:  # what no folder should be called; no two share one
-      name += f"-{hashlib.sha256(variant.encode()).hexdigest()[:4]}"
+      name += f"-{hashlib.sha256(variant.encode()).hexdigest()[:12]}"
     seeded = RunFolder(self.path / "members" / name / f"seed{seed}")
     return seeded if fold is None else seeded.fold(fold)
 
@@ -243,9 +243,14 @@ class StudyFolder:
     try:
       held, plan = json.loads(self.plan.read_text()), _plain(plan)
       axes = {k: [v for v in held[k] if v not in plan[k]] for k in plan}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+      changes = {
+        name: difference(about, plan["variants"].get(name, {}))
+        for name, about in held["variants"].items()
+      }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
       raise InputError(
-        f"{self.path} is not a whole study ({error}): {way_out}"
+        f"{self.plan} cannot be read ({error}): delete it; the same command makes a new"
+        " one, and finds what its members have done"
       ) from error
     lost = [f"{k} {', '.join(map(str, gone))}" for k, gone in axes.items() if gone]
     if lost:
@@ -253,8 +258,7 @@ class StudyFolder:
         f"{self.path} holds a larger study ({'; '.join(lost)}), which can only grow:"
         f" name them too, or {way_out}"
       )
-    for name, about in held["variants"].items():
-      changed = difference(about, plan["variants"][name])
+    for name, changed in changes.items():
       if changed:
         found = "; ".join(
           f"{k.removeprefix('config.')}: {a!r} there, {b!r} now"

@@ -101,6 +101,18 @@ def test_a_peak_is_of_what_came_after_it():
   assert large["bytes"] > small["bytes"] + 200e6
 
 
+def test_a_count_that_cannot_be_begun_anew_says_at_most(tmp_path):
+  """As where a container forbids it: the high mark is that of the whole process."""
+  (tmp_path / "proc/self").mkdir(parents=True)
+  (tmp_path / "proc/self/clear_refs").mkdir()
+  status = tmp_path / "proc/self/status"
+  status.write_text("VmHWM: 5 kB\n")
+  peak = memory.Peak(types.SimpleNamespace(platform="cpu"), tmp_path)
+  assert peak.told() == {"bytes": 5 * 1024, "bound": "at most", "whose": "process"}
+  status.write_text("VmHWM: 7 kB\n")
+  assert peak.told()["bound"] == ""
+
+
 def test_a_device_that_held_more_before_says_at_most():
   class Device:
     platform, held = "gpu", 5

@@ -57,6 +57,10 @@ def test_a_torn_config_is_named(tmp_path):
   folder.split.write_text('{"train": [')
   with pytest.raises(InputError, match="is not a whole run"):
     folder.begun(CONFIG, SPLIT)
+  folder.split.write_text("{}")
+  folder.config.write_text("[]")
+  with pytest.raises(InputError, match="is not a whole run"):
+    folder.begun(CONFIG, SPLIT)
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
@@ -76,3 +80,54 @@ def test_metrics_are_cut_to_the_restored_step(tmp_path):
   folder.append_metrics([{"step": 3}])
   rows = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
   assert [row["step"] for row in rows] == [1, 2, 2, 3]
+
+
+def test_a_study_folder_grows_but_holds_one_study(tmp_path):
+  folder = runs.StudyFolder(tmp_path)
+
+  def plan(seeds=(0,), folds=(0,), images="x", **variants):
+    made = {k: {"config": {"epochs": v}, "images": images} for k, v in variants.items()}
+    return {"variants": made, "seeds": list(seeds), "folds": list(folds)}
+
+  assert not folder.begun(plan(a=1))
+  folder.write_plan(plan(a=1, b=2))
+  assert folder.begun(plan(a=1, b=2))
+  assert folder.begun(plan(a=1, c=3, b=2, seeds=(1, 0), folds=(0, 1)))
+  for other, sentence in (
+    (plan(a=1), "holds a larger study .variants b."),
+    (plan(a=1, b=2, seeds=(1,)), "seeds 0"),
+    (plan(a=1, b=3), "variant 'b': epochs: 2 there, 3 now"),
+    (plan(a=1, b=2, images="y"), "variant 'a': images: 'x' there, 'y' now"),
+  ):
+    with pytest.raises(InputError, match=sentence):
+      folder.begun(other)
+  axes = '"seeds": [0], "folds": [0]'
+  names, words = (f'{{"variants": {v}, {axes}}}' for v in ('["a"]', '{"a": "x"}'))
+  for torn in ("{", "[]", "3", names, words):
+    folder.plan.write_text(torn)
+    with pytest.raises(InputError, match="plan.json cannot be read .*: delete it"):
+      folder.begun(plan(a=1))
+
+
+def test_no_two_variants_share_a_folder(tmp_path):
+  folder = runs.StudyFolder(tmp_path)
+  names = (
+    "se",
+    "SE + SAM",
+    "SE - SAM",
+    "a/b",
+    "a-b",
+    "..",
+    "é",
+    "",
+    "none|se",
+    "x" * 9,
+    *(
+      f"attention=se(ratio=16), learning_rate=0.001, decay=0.0001, x={i}"
+      for i in range(600)
+    ),
+  )
+  paths = [folder.member(name, 0, None).path for name in names]
+  assert len(set(paths)) == len(names)
+  assert all(path.parent.parent == tmp_path / "members" for path in paths)
+  assert folder.member("se", 1, 2).path == tmp_path / "members/se/seed1/fold2"

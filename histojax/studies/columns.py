@@ -2,6 +2,7 @@
 
 from histojax.evaluation.comparison import points
 from histojax.evaluation.verdict import counted, number
+from histojax.studies.words import signed
 
 NONE = "–"
 PARTS = {
@@ -52,7 +53,7 @@ def _shown(row: dict, content: dict) -> list[str]:
   if "difference" not in row:
     difference = "baseline"
   elif "value" in told:
-    difference = f"{100 * told['value'] + 0.0:+.1f}"
+    difference = signed(told["value"])
     if told["low"] == told["low"]:
       difference += f" ({points(told['low'])} to {points(told['high'])})"
   memory = row.get("peak_memory")
@@ -127,7 +128,7 @@ def repeated(content: dict) -> dict | None:
     rows.append([row["name"], own["over"], cells[0], span])
     known = between and between["low"] == between["low"]
     ends = [points(between[k]) for k in ("low", "high")] if known else []
-    rows[-1] += [points(between["mean"]) if between else NONE]
+    rows[-1] += [signed(between["mean"]) if between else NONE]
     rows[-1] += [" to ".join(ends) or NONE, _p(between.get("p"))]
   if not rows:
     return None
@@ -175,6 +176,8 @@ def notes(content: dict, reports: list[dict]) -> list[str]:
     " memory and minutes are measured in these very trainings, with whatever else ran"
     " beside them (another variant's compilation, say).",
   ]
+  for whose in sorted({row.get("peak_memory_whose", "") for row in rows} - {""}):
+    said.append(f"Peak memory is that of the whole {whose}, images included.")
   if any(row.get("peak_memory_bound") for row in rows):
     said.append("≤: the process had held that much before this variant began.")
   for part in sorted(on):
@@ -185,6 +188,12 @@ def notes(content: dict, reports: list[dict]) -> list[str]:
     said.append(
       f"{counted(resumed, 'training')} went on after a stop: minutes are of the last"
       " session only."
+    )
+  if beside := sum(row.get("on_features", 0) for row in rows):
+    said.append(
+      f"{counted(beside, 'training')} trained a head beside others on features that a"
+      " frozen backbone had said before: images/s are of all these heads together,"
+      " minutes are each one's share, and the backbone's own pass is in neither."
     )
   places = dict.fromkeys(_place(report.get("environment", {})) for report in reports)
   if names := [*filter(None, places)]:

@@ -14,8 +14,9 @@ def of(reports: list[dict]) -> dict:
   Returns:
     parameters, trained_parameters, macs (of one image, forward), images_per_second (in
     training, mean), peak_memory (bytes, the largest), peak_memory_bound (""; "at most"
-    where the process had held more before), minutes (of one training, mean),
-    total_minutes, resumed (trainings whose minutes are of their last session only).
+    where the process had held more before), peak_memory_whose (device, process or ""),
+    minutes (of one training, mean), total_minutes, resumed (trainings whose minutes are
+    of their last session only), on_features (trainings of a head on cached features).
   """
   told = [report["training"] for report in reports]
   seconds = [t["seconds"] for t in told if t.get("seconds") is not None]
@@ -29,9 +30,11 @@ def of(reports: list[dict]) -> dict:
     "images_per_second": float(np.mean(rates)) if rates else None,
     "peak_memory": largest and largest["bytes"],
     "peak_memory_bound": largest["bound"] if largest else "",
+    "peak_memory_whose": largest["whose"] if largest else "",
     "minutes": float(np.mean(seconds)) / 60 if seconds else None,
     "total_minutes": sum(seconds) / 60,
     "resumed": sum(bool(t.get("resumed_from_step")) for t in told),
+    "on_features": sum("heads_at_once" in t for t in told),
   }
 
 

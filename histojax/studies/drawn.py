@@ -26,6 +26,8 @@ def all_of(folder: Path, study: dict, content: dict, found: dict) -> dict:
     baselines = dict.fromkeys(d["baseline"] for d in told.values())
     to = [*baselines][0] if len(baselines) == 1 else f"each {study['baseline']}"
     title = f"Difference to {to}, 95 % intervals; filled: Holm's p is below 0.05"
+    if len(told) > figures.TALLEST:
+      title += f"; the first {figures.TALLEST} of {len(told)}"
     put("differences", title, figures.differences, told, to, metric)
   points = {
     name: (row["images_per_second"], *(row["means"][metric][k] for k in ("mean", "sd")))

@@ -52,7 +52,7 @@ def run(request, text: str = "", dry_run: bool = False, jobs: str = "") -> None:
   folder.begun(plan)
   states = [ready.state() for ready in found]
   if dry_run:
-    return estimate.show(study, found, states, folder)
+    return estimate.show(study, found, states, folder, bool(options))
   prepare.audit(found)
   with folder.ours(), console.log_to(folder.log):
     folder.write_plan(plan)
@@ -85,9 +85,8 @@ def default_workdir(request, text: str) -> Path:
   """
   stem = Path(request.file).stem
   name = stem if stem.startswith(PREFIX) else f"{PREFIX}_{stem}"
-  apart = {"seed", "split.fold"}
-  changed = {k: v for k, v in expand.typed(request).items() if k not in apart}
-  if keys := [key for key in grid.keys(text) if key not in apart]:
+  changed = {k: v for k, v in expand.typed(request).items() if k not in grid.AXES}
+  if keys := [key for key in grid.keys(text) if key not in grid.AXES]:
     changed["grid"] = keys
   if request.config.data.source:
     changed["images"] = catalogue.find(request.config.data).fingerprint

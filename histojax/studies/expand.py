@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from histojax import config_files, rules, runs, startup
+from histojax.data import splits
 from histojax.errors import InputError, nearest
-from histojax.studies import grid
+from histojax.evaluation.confusion import SCALARS
+from histojax.studies import grid, layouts
 
-AXES = {"seed": "seeds", "split.fold": "folds"}  # keys that are no variant
 KNOWN = (
   "title", "paper", "baseline", "variants", "folds", "seeds", "metric", "layout"
 )  # fmt: skip
-WITH_FOLDS = ("kfold", "grouped")  # protocols that split.fold means something to
 
 
 class Member(NamedTuple):
@@ -54,15 +54,18 @@ def describe(request, text: str = "") -> dict:
       for name, changes in study["variants"].items()
     }
   axes, varied = grid.read(text, request.config) if text else ({}, {})
-  for key, values in axes.items():
-    filled[AXES[key]] = values
+  for key, axis in grid.AXES.items():
+    if key in axes:
+      filled[axis] = axes[key]
+    elif filled[axis] and key in typed(request):
+      listed = ",".join(map(str, filled[axis]))
+      raise InputError(
+        f"--config.{key}={typed(request)[key]}: this study has {axis} of its own,"
+        f' {listed}: choose others with {grid.FLAG}="{key}=..."'
+      )
   if varied:
-    alone = study is None
-    filled["variants"] = {
-      added if alone else f"{name}, {added}": changes | values
-      for name, changes in filled["variants"].items()
-      for added, values in varied.items()
-    }
+    filled["variants"] = _times(filled["variants"], varied) if study else varied
+    filled["layout"] = ""  # the paper's tables have no room for another key
   filled["seeds"] = tuple(filled["seeds"]) or (request.config.seed,)
   first = next(iter(filled["variants"]))
   given = filled.get("baseline") or first
@@ -71,6 +74,22 @@ def describe(request, text: str = "") -> dict:
       known = nearest(str(given), filled["variants"])
       raise InputError(f"{request.file}: baseline {given!r} is no variant: {known}")
   return filled | {"baseline": given}
+
+
+def _times(variants: dict, varied: dict) -> dict:
+  """Each variant with each of a grid's values."""
+  for key in next(iter(varied.values())):
+    own = [changes.get(key) for changes in variants.values()]
+    if any(value != own[0] for value in own):
+      raise InputError(
+        f"{grid.FLAG}: the variants of this study differ in {key}: leave it out, or"
+        " take a config that describes no study"
+      )
+  return {
+    f"{name}, {added}": changes | values
+    for name, changes in variants.items()
+    for added, values in varied.items()
+  }
 
 
 def members(study: dict, request, folder: runs.StudyFolder) -> list[Member]:
@@ -115,14 +134,32 @@ def _of_file(request) -> dict | None:
     study = make(request.variant)
   except Exception as error:  # a config file is code: it may do anything
     raise InputError(f"{broken}raises {type(error).__name__}: {error}") from error
-  if not isinstance(study, dict) or not study.get("variants"):
+  _check(study, broken)
+  return study
+
+
+def _check(study, broken: str) -> None:
+  """InputError, which begins with `broken`, where `describe` cannot use a study."""
+  variants = study.get("variants") if isinstance(study, dict) else None
+  if not variants or not isinstance(variants, dict):
     raise InputError(f"{broken}must return a dict with variants")
   for key in study:
     if key not in KNOWN:
       raise InputError(f"{broken}has the key {key!r}: {nearest(str(key), KNOWN)}")
-  if not all(isinstance(v, dict) for v in study["variants"].values()):
-    raise InputError(f"{broken}must give each variant a dict of its keys")
-  return study
+  for name, changes in variants.items():
+    if not isinstance(name, str) or not isinstance(changes, dict):
+      raise InputError(f"{broken}must give each variant a name and a dict of its keys")
+    if not isinstance(changes.get("config", ""), str):
+      raise InputError(f"{broken}must give variant {name!r} a config file by its name")
+  for axis in grid.AXES.values():
+    given = study.get(axis, ())
+    listed = [*given] if isinstance(given, tuple | list | range) else [None]
+    if not {*map(type, listed)} <= {int} or len({*listed}) < len(listed):
+      raise InputError(f"{broken}must list {axis} as whole numbers, each once")
+  for key, known in (("metric", SCALARS), ("layout", ("", *layouts.LAYOUTS))):
+    if key in study and study[key] not in known:
+      told = nearest(str(study[key]), filter(None, known))
+      raise InputError(f"{broken}has {key}={study[key]!r}: {told}")
 
 
 def _base(name: str, changes: dict, request):
@@ -171,7 +208,7 @@ def typed(request) -> dict:
 
 def _folds(name: str, split, folds) -> tuple:
   """Those asked for; all of kfold with split.fold=-1, else the config's own."""
-  if split.protocol not in WITH_FOLDS:
+  if split.protocol not in splits.WITH_FOLDS:
     if len(folds) > 1:
       raise InputError(
         f"variant {name!r}: split.protocol={split.protocol} has no folds, but the study"

@@ -115,7 +115,9 @@ class EveryView:
     return row | ({"flip": flip_of(version)[1]} if self.versions > 1 else {})
 
 
-def cached(config, through: engine.Engine, state, name: str = "") -> Features:
+def cached(
+  config, through: engine.Engine, state, name: str = "", poll=lambda: None
+) -> Features:
   """The features of all images of an engine by the backbone of a state.
 
   Computed now, or opened as they were computed before: of the same weights, images,
@@ -123,6 +125,7 @@ def cached(config, through: engine.Engine, state, name: str = "") -> Features:
 
   Args:
     name: their `fingerprint`, where it is known.
+    poll: called between batches; raises where a signal has arrived.
 
   Raises:
     OSError: there is no room for them; nothing half-written is left.
@@ -130,7 +133,7 @@ def cached(config, through: engine.Engine, state, name: str = "") -> Features:
   plan = _plan(config, through)
   name = name or fingerprint(config, through, state)
   folder = cache.cache_root() / "features" / name
-  path = cache.kept(folder, lambda partial: _fill(partial, through, state, plan))
+  path = cache.kept(folder, lambda partial: _fill(partial, through, state, plan, poll))
   array = np.load(path / "features.npy", mmap_mode="r")
   return Features(array, through.tiles.label)
 
@@ -146,9 +149,7 @@ def fingerprint(config, through: engine.Engine, state) -> str:
   """One name for one cache: of all that its numbers depend on."""
   plan = _plan(config, through)
   tiles, found = through.tiles, hashlib.sha256()
-  model = config.model.to_dict() | {"dtype": through.dtype}
-  for key in ("head", "freeze"):  # read the features, or only named what is frozen
-    model.pop(key, None)
+  model = _backbone(config) | {"dtype": through.dtype}
   view = dataclasses.asdict(through.view) | {"flip": plan.versions}
   about = [FORMAT, platform(), plan.turns, model, view, tiles.image.shape]
   found.update(json.dumps(about, sort_keys=True).encode())
@@ -161,7 +162,20 @@ def fingerprint(config, through: engine.Engine, state) -> str:
   return found.hexdigest()[:32]
 
 
-def _fill(partial: Path, through: engine.Engine, state, plan: EveryView) -> None:
+def shared_by(config, images: str) -> tuple:
+  """Equal of configs that share a cache; `images` names their images."""
+  augment = config.augment.to_dict() | {"turns": turns(config.augment)}
+  seed = None if config.get("init", {}).get("weights") else config.seed
+  return images, json.dumps([_backbone(config), augment], sort_keys=True), seed
+
+
+def _backbone(config) -> dict:
+  """The keys of a model but those that read its features, or name what is frozen."""
+  given = config.model.to_dict()
+  return {k: v for k, v in given.items() if k not in ("head", "freeze")}
+
+
+def _fill(partial: Path, through: engine.Engine, state, plan: EveryView, poll) -> None:
   """Writes features.npy of every view, batch by batch."""
   params, batch_stats = state.all_params, state.batch_stats
   path, array, waiting = partial / "features.npy", None, None
@@ -184,6 +198,7 @@ def _fill(partial: Path, through: engine.Engine, state, plan: EveryView) -> None
       if waiting:  # one batch ahead of the disk
         write(*waiting)
       waiting = step, found["features"]
+      poll()
     write(*waiting)
   array.flush()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from histojax.evaluation import canvas
+from histojax.studies.words import metric_words
 
 TALLEST = 40  # variants that a list of differences can show
 
@@ -32,9 +33,7 @@ def differences(path, told: dict[str, dict], baseline: str, metric: str, *, synt
   axes.axvline(0, color=canvas.FAINT, lw=1, ls=":")
   names = [canvas.short(name, 24) for name in shown]
   axes.set_yticks(range(len(shown)), names)
-  axes.set(
-    xlabel=f"points of {metric.replace('_', ' ')}", ylim=(len(shown) - 0.5, -0.5)
-  )
+  axes.set(xlabel=f"points of {metric_words(metric)}", ylim=(len(shown) - 0.5, -0.5))
   axes.set_title(f"Difference to {canvas.short(baseline, 18)}")
   axes.grid(axis="y", visible=False)
   return canvas.save(figure, path, synthetic)
@@ -60,8 +59,7 @@ def pareto(path, points: dict[str, tuple], metric: str, *, synthetic: bool) -> P
       offset = {"xytext": (5, 4), "textcoords": "offset points", "size": 7.5}
       text = canvas.short(name, 22)
       axes.annotate(text, (rate, score), color=canvas.INK, **offset, zorder=4)
-  what = metric.replace("_", " ")
-  axes.set(xlabel="training images per second, here", ylabel=what)
+  axes.set(xlabel="training images per second, here", ylabel=metric_words(metric))
   axes.set_title("Score against speed")
   axes.margins(x=0.2, y=0.15)
   return canvas.save(figure, path, synthetic)

@@ -6,7 +6,7 @@ interrupted there, and finds on cached features what they say of the images.
 
 from pathlib import Path
 
-from histojax import console
+from histojax import checkpoint, console
 from histojax.engine import Engine
 from histojax.interrupts import Interrupted, Interrupts
 from histojax.studies import features, heads, status, together
@@ -19,7 +19,7 @@ def able(due: list[Ready]) -> list[Ready]:
     ready
     for ready in due
     if not features.able(ready.request.config, ready.tiles)
-    and not any((ready.folder.checkpoints / "last").glob("*"))
+    and not checkpoint.reached(ready.folder.checkpoints)
   ]
 
 
@@ -66,15 +66,20 @@ def train(due: list[Ready], device) -> tuple[dict[Path, tuple], set[Path]]:
 
 def _train(those: list[Ready], device, poll) -> list[together.Member]:
   """Of members that share their images."""
-  engines, resident = {}, None
-  for ready in those:
-    if ready.program not in engines:
-      engine = Engine(ready.request.config, ready.tiles, [device], resident)
-      engines[ready.program], resident = engine, engine.resident
   members = [
     together.Member(r.request.config, r.plan, r.split, r.folder, r.identity)
     for r in those
   ]
+  engines, resident = {}, None
+  try:
+    for ready in those:
+      if ready.program not in engines:
+        engine = Engine(ready.request.config, ready.tiles, [device], resident)
+        engines[ready.program], resident = engine, engine.resident
+  except status.FAILURES as error:
+    for member in members:
+      member.error = status.sentence(error)
+    return members
   together.train(members, [engines[ready.program] for ready in those], poll=poll)
   return members
 

@@ -13,6 +13,7 @@ from histojax.evaluation.confusion import SCALARS, confusion_matrix, metrics
 from histojax.studies import cost
 
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
+_COUNT = re.compile(r"\d{1,3}(?:,\d{3})+|\d+")
 CURVES = {  # what training is seen by: the first that was recorded
   "validation": "balanced_accuracy", "test": "balanced_accuracy", "train": "accuracy",
 }  # fmt: skip
@@ -54,7 +55,7 @@ def variants(study: dict, members: list[dict]) -> dict[str, Variant]:
   """All variants of a study by name, in its order; members that cannot be read failed.
 
   Args:
-    members: dicts of name, fold (or None), seed, path, state, error and config.
+    members: dicts of name, fold (or None), seed, path, state and error.
   """
   names = dict.fromkeys([*study["variants"], *(m["name"] for m in members)])
   found = {name: Variant(name, [], {}, [], []) for name in names}
@@ -63,7 +64,7 @@ def variants(study: dict, members: list[dict]) -> dict[str, Variant]:
     told = {k: member.get(k) for k in ("name", "fold", "seed")}
     told |= {"path": str(member["path"]), "state": FINISHED, "error": ""}
     fold, seed = member.get("fold") or 0, member["seed"]
-    folder = runs.RunFolder(variant_path(member))
+    folder = runs.RunFolder(member["path"])
     try:
       report = trainings.report(folder.path)
       training = trainings.read(folder.path, report, seed, fold)
@@ -77,11 +78,6 @@ def variants(study: dict, members: list[dict]) -> dict[str, Variant]:
       variant.histories.append(_history(folder, report))
     variant.members.append(told)
   return found
-
-
-def variant_path(member: dict):
-  path = member["path"]
-  return path.path if isinstance(path, runs.RunFolder) else runs.Path(path)
 
 
 def _history(folder, report) -> dict:
@@ -200,15 +196,26 @@ def images(reports: list[dict]) -> list[int] | None:
 
 def doubts(found: dict[str, Variant]) -> list[str]:
   """What the members' own reports warn of, each kind once, and of which variants."""
-  first, names = {}, collections.defaultdict(dict)
+  told, names = collections.defaultdict(list), collections.defaultdict(dict)
   for variant in found.values():
     for report in variant.reports:
       for doubt in report.get("verdict", {}).get("doubts", ()):
-        kind = re.sub(r"[\d,.]+", "#", doubt)
-        first.setdefault(kind, doubt)
+        kind = _COUNT.sub("#", doubt)
+        told[kind].append(doubt)
         names[kind][variant.name] = None
   every = {variant.name for variant in found.values() if variant.reports}
   return [
-    doubt if {*names[kind]} == every else f"{', '.join(names[kind])}: {doubt}"
-    for kind, doubt in first.items()
+    f"{', '.join(names[kind])}: " * ({*names[kind]} != every) + _as_one(said)
+    for kind, said in told.items()
   ]
+
+
+def _as_one(said: list[str]) -> str:
+  """Sentences that differ in their counts alone: '6 to 8 slides cross.'"""
+  columns = zip(*(_COUNT.findall(one) for one in said), strict=True)
+  ends = ([f(c, key=_count) for f in (min, max)] for c in columns)
+  return _COUNT.sub(lambda _: " to ".join(dict.fromkeys(next(ends))), said[0])
+
+
+def _count(text: str) -> int:
+  return int(text.replace(",", ""))

@@ -7,7 +7,7 @@ from histojax import runs, spec
 from histojax.errors import InputError, nearest
 
 FLAG = "--config.study.grid"
-AXES = ("seed", "split.fold")
+AXES = {"seed": "seeds", "split.fold": "folds"}  # no variants, but axes of a study
 MOST = 10_000  # variants
 
 
@@ -80,7 +80,8 @@ def parse(config, key: str, word: str):
       value = float(value)
     if held is not None and type(value) is not type(held):
       raise ValueError
-  except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+  except (ArithmeticError, ValueError, TypeError, SyntaxError, RecursionError,
+          MemoryError):  # fmt: skip
     raise InputError(f"{key}={word}: expected {expected}") from None
   return value
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from histojax import published
 from histojax.errors import InputError
+from histojax.studies.words import metric_words, signed
 
 OURS, PUBLISHED, NONE = "ours", "published", "–"
 MAGNIFICATIONS = ("40X", "100X", "200X", "400X")
@@ -37,10 +38,17 @@ def column_of(study: dict, name: str) -> tuple[str, str]:
 
 
 def baseline_of(study: dict, name: str) -> str:
-  """The variant that `name` is measured against: of its own magnification, if any."""
-  _, column = column_of(study, name)
-  first, _ = column_of(study, study["baseline"])
-  return f"{first}, {column}" if column else study["baseline"]
+  """The variant that `name` is measured against.
+
+  Where a baseline is a kind of them ('ResNet50, 40X', 'ResNet50, 100X'), it is that
+  with the same magnification, or the same values of a grid.
+  """
+  given, column = study["baseline"], column_of(study, name)[1]
+  if given in study["variants"] and not column:
+    return given
+  kind, words = column_of(study, given)[0], name.split(", ")
+  same = (", ".join([kind, *words[at:]]) for at in range(1, len(words)))
+  return next((n for n in same if n in study["variants"]), given)
 
 
 def plain(study, held, classes):
@@ -109,8 +117,7 @@ def dala(study, held, classes):
       rows.append([network, OURS, *map(_percent, scores)])
       if network == "DALAResNet50":
         theirs = _published(study, column)
-        printed = _percent(theirs and theirs["accuracy"], 2)
-        rows.append([network, PUBLISHED, printed, *[NONE] * 4])
+        rows.append([network, PUBLISHED, _printed_as(theirs), *[NONE] * 4])
     where = "mean of the magnifications" if column == MEAN else column
     yield {
       "title": f"{where}, % (precision, recall, F1: means over both classes)",
@@ -141,7 +148,7 @@ def breakhis_vgg(study, held, classes):
       if setting == published_too:
         found = [_published(study, c) for c in MAGNIFICATIONS]
         cells = [
-          _bound(one) for one in (*found, _published(study, "VGG with focal loss"))
+          _printed_as(one) for one in (*found, _published(study, "VGG with focal loss"))
         ]
         yield [title, PUBLISHED, *cells]
 
@@ -198,12 +205,12 @@ def placement(study, held, classes):
       row = held.get(f"{block}, {place}", {})
       score = _percent((row.get("means") or {}).get(study["metric"], {}).get("mean"))
       told = row.get("difference") or {}
-      score += f" ({100 * told['value']:+.1f})" if "value" in told else ""
+      score += f" ({signed(told['value'])})" if "value" in told else ""
       cells.append(score)
     rows.append([block, OURS, *cells])
   none = (held.get(study["baseline"], {}).get("means") or {}).get(study["metric"], {})
   rows.append([study["baseline"], OURS, *[_percent(none.get("mean"))] * len(PLACES)])
-  what = study["metric"].replace("_", " ")
+  what = metric_words(study["metric"])
   yield {
     "title": f"{what} in % by block and place (difference to none at all, in points)",
     "head": ["block", "source", *PLACES],
@@ -276,8 +283,9 @@ def _spread(told: dict | None) -> str:
   return _percent(told["mean"]) + sd
 
 
-def _bound(theirs: dict | None) -> str:
+def _printed_as(theirs: dict | None) -> str:
+  """'98.50', '≥ 97.00', '≤ 96.84 (derived)' of a published row."""
   if not theirs:
     return NONE
   sign = {"at least": "≥ ", "at most": "≤ "}.get(theirs["bound"], "")
-  return sign + _percent(theirs["accuracy"], 2)
+  return sign + _percent(theirs["accuracy"], 2) + " (derived)" * theirs["derived"]

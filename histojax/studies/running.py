@@ -15,15 +15,12 @@ import jax
 
 from histojax import compilation, console, experiment
 from histojax.engine import Engine
-from histojax.errors import InputError, of_machine
 from histojax.evaluation import verdict
 from histojax.interrupts import Interrupted, Interrupts
 from histojax.studies import frozen, status
 from histojax.studies.ahead import Ahead
 from histojax.studies.prepare import Ready
 from histojax.studies.queue import Queue
-
-FAILURES = (InputError, MemoryError, jax.errors.JaxRuntimeError)  # of one member alone
 
 
 def run(due: list[Ready], found: list[Ready]) -> None:
@@ -52,7 +49,8 @@ def run(due: list[Ready], found: list[Ready]) -> None:
   made = compilation.programs() - before
   console.say(
     f"compiled for {verdict.counted(len(due), 'member')}: the training step"
-    f" {made['jit(train_step)']} times, evaluation {made['jit(eval_step)']} times"
+    f" {verdict.counted(made['jit(train_step)'], 'time')}, evaluation"
+    f" {verdict.counted(made['jit(eval_step)'], 'time')}"
   )
 
 
@@ -137,8 +135,8 @@ class Worker:
         )  # fmt: skip
         told = " ".join(verdict.verdict(content)["sentences"][:2])
         self.told.end(ready, told)
-      except FAILURES as error:
-        told = " ".join((of_machine(error) or str(error).split("\n")[0]).split())
+      except status.FAILURES as error:
+        told = status.sentence(error)
         status.fail(ready.folder, told, type(error).__name__)
         self.told.end(ready, f"failed: {told}", "bold red")
 
@@ -163,7 +161,7 @@ class Worker:
     self._compiled.add(ready.program)
     after = self.queue.following(self)
     new = after and after.program not in self._compiled
-    if new and after.images == ready.images:
+    if new and after.images == ready.images and after.folder.path not in self._read:
       self._ahead.begin(after, self._make)
 
   def _of(self, ready: Ready) -> Engine:

@@ -2,10 +2,15 @@
 
 import json
 
+import jax
+
 from histojax import atomic, runs
+from histojax.errors import InputError, of_machine
+from histojax.studies import grid
 from histojax.studies.prepare import Ready
 
 UNFINISHED = "stopped before its end"
+FAILURES = (InputError, MemoryError, jax.errors.JaxRuntimeError)  # of one member alone
 
 
 def plan(study: dict, found: list[Ready]) -> dict:
@@ -14,9 +19,8 @@ def plan(study: dict, found: list[Ready]) -> dict:
   for ready in found:
     config, split = ready.identity
     flat = runs.flatten(config)
-    apart = ("seed", "split.fold")
     variants[ready.member.name] = {
-      "config": {k: v for k, v in flat.items() if k not in apart},
+      "config": {k: v for k, v in flat.items() if k not in grid.AXES},
       "images": split["pixels"],
     }
   folds = {ready.member.fold for ready in found} - {None}
@@ -29,7 +33,7 @@ def plan(study: dict, found: list[Ready]) -> dict:
 
 def rows(found: list[Ready]) -> list[dict]:
   """Of every member `name` of its variant, `fold` (None where there are none), `seed`,
-  `path`, `state` (finished, failed or missing), `error` and `config`."""
+  `path`, `state` (finished, failed or missing) and `error`."""
   told = []
   for ready in found:
     error, state = "", ready.state()
@@ -39,8 +43,7 @@ def rows(found: list[Ready]) -> list[dict]:
         state, error = "failed", failure(ready.folder)
     member = ready.member
     row = {"name": member.name, "fold": member.fold, "seed": member.seed}
-    row |= {"path": ready.folder.path, "state": state, "error": error}
-    told.append(row | {"config": ready.identity[0]})
+    told.append(row | {"path": ready.folder.path, "state": state, "error": error})
   return told
 
 
@@ -48,8 +51,13 @@ def failure(folder: runs.RunFolder) -> str:
   """The sentence that a failed member has left."""
   try:
     return json.loads(folder.failed.read_text())["error"]
-  except (OSError, ValueError, KeyError):
+  except (OSError, ValueError, KeyError, TypeError):
     return "failed; what it said is lost"
+
+
+def sentence(error: BaseException) -> str:
+  """What to tell of one of `FAILURES`."""
+  return " ".join((of_machine(error) or str(error).split("\n")[0]).split())
 
 
 def fail(folder: runs.RunFolder, sentence: str, kind: str) -> None:

@@ -4,12 +4,11 @@ Members that are missing or failed are shown as such; what is finished makes a t
 """
 
 import json
-import math
 
 from histojax import atomic, console
 from histojax.errors import InputError
 from histojax.evaluation import tables
-from histojax.evaluation.comparison import WORDS
+from histojax.evaluation.report import finite
 from histojax.evaluation.tables import Table
 from histojax.studies import columns, drawn, gather, layouts, page, words
 
@@ -20,14 +19,13 @@ def write(folder, study: dict, members: list[dict]) -> dict:
   Args:
     folder: a `runs.StudyFolder`.
     study: as `study()` of a config file describes it, complete.
-    members: dicts of name (of the variant), fold or None, seed, path (a run folder),
-      state, error and config.
+    members: dicts of name (of the variant), fold or None, seed, path (of its run
+      folder), state and error.
 
   Returns:
-    What study.json holds: title, paper, published, metric, baseline, sentences, notes,
-    classes,
-    unit, synthetic, rows (`gather.row` and `difference`), tables (title, head, rows;
-    the first is the study's own), figures (name: title).
+    What study.json holds: title, paper, published, metric, metric_words, baseline,
+    sentences, notes, classes, unit, synthetic, rows (`gather.row` and `difference`),
+    tables (title, head, rows; the first is the study's own), figures (name: title).
 
   Raises:
     InputError: the folder cannot be written.
@@ -39,11 +37,11 @@ def write(folder, study: dict, members: list[dict]) -> dict:
     pictures = drawn.all_of(folder.figures, study, content, found)
     content["figures"] = {name: title for name, (title, _) in pictures.items()}
     made = [Table(t["title"], t["head"], t["rows"]) for t in content["tables"]]
-    raw = Table(content["title"], *columns.raw(content))
+    raw = Table(made[0].title, *columns.raw(content))
     atomic.write(folder.csv, tables.comma_separated([raw, *made[1:]]).encode())
     atomic.write(folder.latex, tables.latex(made).encode())
     atomic.write(folder.page, page.render(content, pictures))
-    text = json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(finite(content), indent=1, allow_nan=False) + "\n"
     atomic.write(folder.content, text.encode())
   except OSError as error:
     raise InputError(
@@ -100,7 +98,7 @@ def _content(study: dict, found: dict) -> dict:
     "title": study["title"],
     "paper": study.get("paper", ""),
     "metric": metric,
-    "metric_words": WORDS.get(metric, metric.replace("_", " ")),
+    "metric_words": words.metric_words(metric),
     "baseline": study["baseline"],
     "classes": [*classes],
     "unit": about["unit"],
@@ -113,6 +111,8 @@ def _content(study: dict, found: dict) -> dict:
   if repeated := columns.repeated(content):
     content["tables"].append(repeated)
   content["tables"] += layouts.tables(study, rows, classes)
+  for made in content["tables"] if content["synthetic"] else ():
+    made["title"] += "; ours: SYNTHETIC images"  # wherever it is pasted
   return content | {"notes": columns.notes(content, reports)}
 
 
@@ -124,14 +124,3 @@ def _about(reports: list[dict]) -> dict:
     "synthetic": any(d.get("synthetic") for d in data),
     "quick": any(report.get("variant") == "quick" for report in reports),
   }
-
-
-def _finite(value):
-  """The same, with null for what is not a finite number."""
-  if isinstance(value, dict):
-    return {k: _finite(v) for k, v in value.items()}
-  if isinstance(value, list | tuple):
-    return [_finite(v) for v in value]
-  if isinstance(value, float) and not math.isfinite(value):
-    return None
-  return value

@@ -16,13 +16,13 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from histojax import checkpoint, console, steps
+from histojax import checkpoint, console, memory, steps
 from histojax.data import handout
 from histojax.data.plan import EvalPlan
 from histojax.engine import objective
 from histojax.errors import InputError
 from histojax.milestones import no_answer, not_finite, scored
-from histojax.studies import features, heads
+from histojax.studies import features, heads, status
 from histojax.tensorboard import Scalars
 
 MOST = 1000  # steps of one call: signals are heard between two
@@ -72,7 +72,7 @@ def train(members: list[Member], engines: list, *, poll) -> list[str]:
 
   Args:
     engines: of each member its own; those of equal networks are one.
-    poll: called between epochs; raises where a signal has arrived.
+    poll: called between epochs and views; raises where a signal has arrived.
 
   Returns:
     Of each member what went wrong, '' where nothing did. Nothing is written before all
@@ -87,11 +87,16 @@ def train(members: list[Member], engines: list, *, poll) -> list[str]:
     for sharing in found.values():
       together, engine = [member for member, _ in sharing], sharing[0][1]
       config = together[0].config
-      state = engine.init(config.seed)
-      name = features.fingerprint(config, engine, state)
-      if name not in caches:  # one at a time is held
-        caches = {name: features.cached(config, engine, state, name)}
-      _run(together, engine, state, caches[name], progress, poll)
+      try:
+        state = engine.init(config.seed)
+        name = features.fingerprint(config, engine, state)
+        if name not in caches:  # one at a time is held
+          caches = {name: features.cached(config, engine, state, name, poll)}
+        _run(together, engine, state, caches[name], progress, poll)
+      except status.FAILURES as error:
+        for member in together:
+          member.error = status.sentence(error)
+        continue
       for member in together:
         member.features = caches[name]
         if not member.error:
@@ -119,6 +124,8 @@ def _run(together, engine, state, held, progress, poll) -> None:
   on = heads.on_features(config, engine, held)
   stacked = heads.stack([heads.only(state) for _ in together])
   began, count = time.monotonic(), len(together)
+  warm = began, 0  # when how many steps were done, and all that they need compiled
+  peak = memory.Peak(engine.mesh.local_devices[0])
   for start, stop in spans(plan):
     rows = rows_of([member.plan for member in together], start, stop)
     stacked, metrics = program(**of_head)(stacked, on.resident, rows)
@@ -132,12 +139,15 @@ def _run(together, engine, state, held, progress, poll) -> None:
     if due and config.select_on == "validation":
       _look(together, stacked, stop, on, of_head)
     poll()
-  seconds = time.monotonic() - began
+    if not start and not last:
+      warm = time.monotonic(), stop
+  ended, images = time.monotonic(), count * (plan.num_steps - warm[1]) * plan.batch_size
   for i, member in enumerate(together):
     member.trained = {
       "resumed_from_step": 0,
-      "images_per_second": round(count * plan.num_steps * plan.batch_size / seconds, 1),
-      "seconds": round(seconds / count, 3),  # its share of what all of them took
+      "images_per_second": round(images / (ended - warm[0]), 1),  # of all of them
+      "seconds": round((ended - began) / count, 3),  # its share
+      "peak_memory": peak.told(),
       "heads_at_once": count,
     }
     member.last = plan.num_steps, heads.one_of(stacked, i)

@@ -1,6 +1,6 @@
 """What can, and what cannot, be concluded from a study, in plain sentences."""
 
-from histojax.evaluation.comparison import points, probability
+from histojax.evaluation.comparison import WORDS, points, probability
 from histojax.evaluation.verdict import counted
 
 LEVEL = 0.05
@@ -16,8 +16,10 @@ def sentences(study: dict, rows: list[dict], about: dict) -> list[str]:
   """
   told = {r["name"]: r["difference"] for r in rows if "p" in r.get("difference", {})}
   said = [*_conclusion(study, told, about["unit"])] or [
-    f"Nothing can be concluded: no variant shares a finished member with its baseline"
-    f" ({study['baseline']})."
+    "Nothing is compared: there is one variant."
+    if len(rows) == 1
+    else "Nothing can be concluded: no variant shares a finished member with its"
+    f" baseline ({study['baseline']})."
   ]
   said += _lacking(rows)
   if about["synthetic"]:
@@ -37,7 +39,7 @@ def sentences(study: dict, rows: list[dict], about: dict) -> list[str]:
 def _conclusion(study, told: dict, unit: str):
   if not told:
     return
-  metric, groups = study["metric"].replace("_", " "), _range(told, "groups")
+  metric, groups = metric_words(study["metric"]), _range(told, "groups")
   noun = f"{unit}s" if groups != "1" else unit
   where = f"with {groups} {noun}"
   sure = {name: d for name, d in told.items() if d["p_holm"] < LEVEL}
@@ -64,9 +66,10 @@ def _conclusion(study, told: dict, unit: str):
   if seen:
     low, high = (points(f(seen)) for f in (min, max))
     span = low if low == high else f"{low} to {high}"
+    alone = ", each comparison by itself" * (len(told) > 1)
     yield (
       f"{where.capitalize()}, differences of {span} points are seen four times in five"
-      " (80 % power), smaller ones less often."
+      f" (80 % power{alone}), smaller ones less often."
     )
   for name, difference in sure.items():
     again = difference["repeated"] or {}
@@ -86,14 +89,23 @@ def _listed(told: dict, study):
     if not d["images_differing"]:
       yield f"{name} predicts the same as {d['baseline']} everywhere"
       continue
-    sign = "+" if round(100 * d["value"], 1) > 0 else ""
-    said = f"{name} – {d['baseline']} {sign}{points(d['value'])} points"
+    said = f"{name} – {d['baseline']} {signed(d['value'])} points"
     if d["low"] == d["low"]:
       said += f" (95 % CI {points(d['low'])} to {points(d['high'])},"
       said += f" {probability(d['p_holm'])})"
     yield said
   if len(order) > len(shown):
     yield f"and {len(order) - 2} in between"
+
+
+def metric_words(metric: str) -> str:
+  """'balanced accuracy', 'G-mean'."""
+  return WORDS.get(metric, metric.replace("_", " "))
+
+
+def signed(ratio: float) -> str:
+  """A difference in percentage points: '+0.4', '-1.1', and 0.0 without a sign."""
+  return f"{'+' * (round(100 * ratio, 1) > 0)}{points(ratio)}"
 
 
 def _range(told: dict, key: str) -> str:

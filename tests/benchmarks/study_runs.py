@@ -26,6 +26,8 @@ DALA = (
   "Swin-Transformer", "Dinov2_Vitb14", "ResNet50",
 )  # fmt: skip
 CRC = ("Fine-tuned ResNet50", "Multitask ResNet18", "ResNet18", "ResNet50", "VGG19")
+PARTS = ("100,000: trained on", "100,000: held out", "CRC-VAL-HE-7K")
+FROZEN = ("all but the head", "to stage 3", "to stage 2", "nothing")
 LIVER = ("VGG16", "ResNet50", "ResNet50_CBAM", "SENet", "SKNet")
 STRATEGIES = ("neither", "augmentation", "transfer", "transfer and augmentation")
 LOSSES = ("cross entropy", "weighted cross entropy", "focal")
@@ -47,7 +49,7 @@ PAPERS = {
     (("VGG with focal loss",), (*AT, "mean")),
     (STRATEGIES, (*AT, "mean")),
   ],
-  "crc": [(CRC, ("100,000: trained on", "100,000: held out", "CRC-VAL-HE-7K"))],
+  "crc": [(CRC, PARTS), (FROZEN, ("trained parameters", *PARTS))],
   "attention": [(BLOCKS, PLACES)],
   "reduction": [],
   "canvas": [],

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from test_experiment import request
 
 from histojax import runs, spec, startup
 from histojax.errors import InputError
-from histojax.studies import execute, expand, grid
+from histojax.studies import execute, expand, grid, layouts
 
 
 @pytest.fixture
@@ -113,6 +114,7 @@ def test_folds_of_kfold_stand_where_all_in_turn_would_put_them(asked):
     ("seed=-1", "seed=-1: must be a whole number"),
     ("split.protocol=paper;split.fold=0,1", "split.protocol=paper has no folds"),
     ("=1", "no such key"),
+    ("optimizer.learning_rate=" + 400 * "9", "expected a number"),
   ],
 )
 def test_mistakes_in_a_grid_are_one_sentence(asked, text, sentence):
@@ -157,6 +159,38 @@ def test_a_study_file_may_take_other_files_as_a_base(tmp_path):
     "a, uniform", "a, balanced", "b, uniform", "b, balanced"
   ]  # fmt: skip
   assert study["baseline"] == "b" and len(found) == 8  # b's kind
+  assert layouts.baseline_of(study, "a, balanced") == "b, balanced"
+  assert layouts.baseline_of(study, "b, balanced") == "b, balanced"
+
+
+@pytest.mark.parametrize("name", ["dala", "attention", "liver"])
+def test_a_grid_over_a_shipped_study_is_compared_value_by_value(name, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  file = f"configs/ablate_{name}.py"
+  config = startup.load_config(f"{file}:quick")
+  asked = startup.Request(config, config, file, "quick", "ablate", "", "")
+  rate = "optimizer.learning_rate=0.1,0.01"
+  study = expand.describe(asked, f"{rate};optimizer.clip=0.0,1.0")
+  for variant in study["variants"]:
+    baseline = layouts.baseline_of(study, variant)
+    assert baseline in study["variants"]
+    assert baseline.split(", ")[-2:] == variant.split(", ")[-2:]
+  assert study["layout"] == ""
+
+
+def test_what_is_typed_is_not_passed_over_for_the_study_s_own(tmp_path):
+  asked = config_file(tmp_path, {"variants": {"a": {}}, "seeds": (0, 1)})
+  asked.config.seed = 5
+  with pytest.raises(InputError, match="seed=5: this study has seeds of its own, 0,1"):
+    members(asked)
+  assert [m.seed for m in members(asked, "seed=5,6")[1]] == [5, 6]
+  asked = config_file(tmp_path, {"variants": {"a": {}}, "folds": (0, 1)})
+  asked.config.split.fold = 2
+  with pytest.raises(InputError, match="split.fold=2: this study has folds of its own"):
+    members(asked)
+  asked = config_file(tmp_path, {"variants": {"a": {}}})
+  asked.config.seed = 5
+  assert [m.seed for m in members(asked)[1]] == [5]
 
 
 def test_what_is_typed_stands_over_what_all_variants_share(tmp_path):
@@ -167,6 +201,12 @@ def test_what_is_typed_stands_over_what_all_variants_share(tmp_path):
   asked.config.batch_size = 2
   with pytest.raises(InputError, match="batch_size=2: the variants of this study diff"):
     members(asked)
+
+
+def test_a_grid_does_not_undo_what_makes_the_variants(tmp_path):
+  variants = {"a": {"batch_size": 4}, "b": {}}
+  with pytest.raises(InputError, match="variants of this study differ in batch_size"):
+    members(config_file(tmp_path, {"variants": variants}), "batch_size=2,8")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +224,17 @@ def test_what_is_typed_stands_over_what_all_variants_share(tmp_path):
     ({"variants": {"a": {}}, "baseline": "b"}, "baseline 'b' is no variant"),
     ({"variants": {"a": {"config": "configs/live_vgg16.py"}}}, "did you mean"),
     ({}, "must return a dict with variants"),
+    ({"variants": ["a"]}, "must return a dict with variants"),
+    ({"variants": {2: {}}}, "must give each variant a name and a dict of its keys"),
+    ({"variants": {"a": {"config": 3}}}, "must give variant 'a' a config file by its"),
+    (
+      {"variants": {"a": {}}, "seeds": 3},
+      "must list seeds as whole numbers, each once",
+    ),
+    ({"variants": {"a": {}}, "seeds": (0, 0)}, "must list seeds as whole numbers"),
+    ({"variants": {"a": {}}, "folds": ("x",)}, "must list folds as whole numbers"),
+    ({"variants": {"a": {}}, "metric": "acuracy"}, "did you mean 'accuracy'"),
+    ({"variants": {"a": {}}, "layout": "livr"}, "did you mean 'liver'"),
   ],
 )
 def test_mistakes_in_a_study_file_are_one_sentence(tmp_path, study, sentence):
@@ -206,50 +257,6 @@ def test_a_study_keeps_its_folder_while_it_grows(asked):
   assert first == at(asked, "model.attention=none,se,cbam;seed=0,1;split.fold=0,1")
   assert first != at(asked, "model.attention=none,se;epochs=1,2")
   assert first.parts[0] == "runs" and first.name.startswith("ablate_folder-quick-")
-
-
-def test_a_study_folder_grows_but_holds_one_study(tmp_path):
-  folder = runs.StudyFolder(tmp_path)
-
-  def plan(seeds=(0,), folds=(0,), images="x", **variants):
-    made = {k: {"config": {"epochs": v}, "images": images} for k, v in variants.items()}
-    return {"variants": made, "seeds": list(seeds), "folds": list(folds)}
-
-  assert not folder.begun(plan(a=1))
-  folder.write_plan(plan(a=1, b=2))
-  assert folder.begun(plan(a=1, b=2))
-  assert folder.begun(plan(a=1, c=3, b=2, seeds=(1, 0), folds=(0, 1)))
-  for other, sentence in (
-    (plan(a=1), "holds a larger study .variants b."),
-    (plan(a=1, b=2, seeds=(1,)), "seeds 0"),
-    (plan(a=1, b=3), "variant 'b': epochs: 2 there, 3 now"),
-    (plan(a=1, b=2, images="y"), "variant 'a': images: 'x' there, 'y' now"),
-  ):
-    with pytest.raises(InputError, match=sentence):
-      folder.begun(other)
-  folder.plan.write_text("{")
-  with pytest.raises(InputError, match="is not a whole study"):
-    folder.begun(plan(a=1))
-
-
-def test_no_two_variants_share_a_folder(tmp_path):
-  folder = runs.StudyFolder(tmp_path)
-  names = (
-    "se",
-    "SE + SAM",
-    "SE - SAM",
-    "a/b",
-    "a-b",
-    "..",
-    "é",
-    "",
-    "none|se",
-    "x" * 9,
-  )
-  paths = [folder.member(name, 0, None).path for name in names]
-  assert len(set(paths)) == len(names)
-  assert all(path.parent.parent == tmp_path / "members" for path in paths)
-  assert folder.member("se", 1, 2).path == tmp_path / "members/se/seed1/fold2"
 
 
 def test_the_keys_of_a_grid_are_known_before_its_values():

@@ -15,6 +15,7 @@ from test_together import home, images, prepared  # noqa: F401, fixtures
 
 from histojax.data import cache
 from histojax.engine import Engine
+from histojax.interrupts import Interrupted
 from histojax.studies import features, heads
 
 NETWORKS = ("resnet_tiny", "vgg16", "densenet121", "swin_t", "vit_b16")
@@ -140,6 +141,17 @@ def test_what_is_damaged_or_half_built_is_built_again(whole, monkeypatch):
   monkeypatch.undo()
   features.cached(one.config, engine, state)
   assert path.read_bytes() == expected
+
+
+def test_a_signal_ends_the_caching(whole):
+  one, engine, state, _ = whole
+
+  def poll():
+    raise Interrupted(15)
+
+  with pytest.raises(Interrupted):
+    features.cached(one.config, engine, state, "another", poll)
+  assert not [*(cache.cache_root() / "features").glob("another*")]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,27 @@ def test_a_head_that_diverges_stops_no_other(images, home):
   assert ones[1].folder.metric_rows()[-1]["step"] == ones[1].plan.num_steps
 
 
+def test_memory_that_runs_out_stops_no_other(images, home, monkeypatch):
+  """Two folds are two streams: the first has no room for its features."""
+  ones = [
+    prepared(images, home / f"room{fold}", **{"split.fold": fold, "epochs": 1})
+    for fold in (0, 1)
+  ]
+  errors = [jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")]
+  compute = features.cached
+
+  def cached(*arguments):
+    if errors:
+      raise errors.pop()
+    return compute(*arguments)
+
+  monkeypatch.setattr(features, "cached", cached)
+  (lost, kept), _ = trained(ones)
+  assert lost.startswith("out of memory: lower batch_size") and not kept
+  assert not ones[0].folder.path.exists()
+  assert ones[1].folder.metric_rows()[-1]["step"] == ones[1].plan.num_steps
+
+
 def test_rows_of_a_scan_are_those_of_the_plans(images, home):
   ones = [
     prepared(images, home / "rows", **(OTHER | {"optimizer.learning_rate": rate}))
