@@ -47,6 +47,7 @@ class Request(NamedTuple):
   mode: str
   workdir: str
   command: str
+  keys: tuple = ()  # of the config that were typed, be it with the file's own values
 
 
 def settings() -> dict[str, str]:
@@ -163,6 +164,9 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
   Raises:
     InputError: no config, a config that cannot be loaded, or an unknown mode.
   """
+  from absl import flags
+  from ml_collections import config_flags
+
   if mode not in modes:
     raise InputError(f"--mode={mode}: {nearest(mode, modes)}")
   if mode == "profile" and processes.count() > 1:
@@ -184,7 +188,8 @@ def request(config_flag, mode: str, modes: dict, workdir: str) -> Request:
   base = load_config(filename)
   config = rules.check(config_flag.value, file)
   _check_workdir(workdir)
-  return Request(config, base, file, variant, mode, workdir, command)
+  keys = tuple(config_flags.get_override_values(flags.FLAGS[config_flag.name]))
+  return Request(config, base, file, variant, mode, workdir, command, keys)
 
 
 def greet() -> None:

@@ -201,9 +201,9 @@ def _shared(variants: dict, asked: dict) -> set:
 
 
 def typed(request) -> dict:
-  """{key: value} of what differs from the config file."""
+  """{key: value} of what was typed, or differs from the config file."""
   before, now = (runs.flatten(c.to_dict()) for c in (request.base, request.config))
-  return {key: value for key, value in now.items() if before.get(key) != value}
+  return {k: v for k, v in now.items() if k in request.keys or before.get(k) != v}
 
 
 def _folds(name: str, split, folds) -> tuple:

@@ -198,6 +198,10 @@ def test_what_is_typed_stands_over_what_all_variants_share(tmp_path):
   asked = config_file(tmp_path, {"variants": variants})
   _, found = members(asked)
   assert [m.request.config.epochs for m in found] == [7, 7]  # as typed
+  asked.config.epochs = asked.base.epochs  # the file's own value, but not the study's
+  assert [m.request.config.epochs for m in members(asked)[1]] == [9, 9]
+  asked = asked._replace(keys=("epochs",))
+  assert [m.request.config.epochs for m in members(asked)[1]] == [asked.base.epochs] * 2
   asked.config.batch_size = 2
   with pytest.raises(InputError, match="batch_size=2: the variants of this study diff"):
     members(asked)
