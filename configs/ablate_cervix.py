@@ -12,7 +12,10 @@ Cells of one picture are of one class: folds of cells put them on both sides, fo
 clusters do not. :quick is grouped: two folds, 48 pixels, eight epochs, from scratch, a
 validation part; Plissiti's VGG19 has norms and dense layers of 256 units there.
 
-Ours: not yet measured on real images.
+Ours: not yet measured on SIPaKMeD. :quick, balanced accuracy over two folds (Plissiti,
+ResNet50, SE, SAM, DNL, SE+SAM, Ours): SYNTHETIC cells 0.50, 0.63, 0.57, 0.59, 0.55,
+0.65, 0.79; 458 real cells of Herlev, seven classes, 0.27, 0.17, 0.16, 0.18, 0.15, 0.18,
+0.28, where a colour histogram reaches 0.48: no network from scratch learns it so soon.
 """
 
 from configs import sipakmed_resnet50 as base

@@ -109,6 +109,10 @@ def row(variant: Variant, metric: str) -> dict:
   except InputError as error:  # folds that overlap: no image may count twice
     found["why"] = str(error)
   found["parts"] = _parts(variant.reports)
+  # whether each training is better than every baseline without a network
+  found["beats"] = [
+    r.get("verdict", {}).get("beats_baselines") for r in variant.reports
+  ]
   found |= cost.of(variant.reports) | _soon(variant.histories)
   return found
 

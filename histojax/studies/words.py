@@ -21,6 +21,7 @@ def sentences(study: dict, rows: list[dict], about: dict) -> list[str]:
     else "Nothing can be concluded: no variant shares a finished member with its"
     f" baseline ({study['baseline']})."
   ]
+  said[1:1] = _against_baselines(rows)
   said += _lacking(rows)
   if about["synthetic"]:
     said.append("SYNTHETIC images: this says nothing about patients.")
@@ -96,6 +97,31 @@ def _listed(told: dict, study):
     yield said
   if len(order) > len(shown):
     yield f"and {len(order) - 2} in between"
+
+
+def _against_baselines(rows: list[dict]):
+  """How many trainings a colour histogram and its like cannot do as well."""
+  each = {row["name"]: row["beats"] for row in rows if row.get("beats")}
+  told = [beats for found in each.values() for beats in found]
+  if not told or {*told} == {None}:  # no test could tell
+    return
+  trainings, better = counted(len(told), "training"), told.count(True)
+  without = "the baselines without a network (colour histogram and others, p < 0.05)"
+  if better == len(told):
+    yield f"Each of {trainings} beats {without}."
+  elif not better:
+    yield (
+      f"None of {trainings} beats {without}: differences between such networks say"
+      " little."
+    )
+  else:
+    short = [
+      f"{name} ({found.count(True)} of {len(found)})"
+      for name, found in each.items()
+      if found.count(True) < len(found)
+    ]
+    shown = ", ".join(short[:_LISTED]) + ", ..." * (len(short) > _LISTED)
+    yield f"{better} of {trainings} beat {without}; not always {shown}."
 
 
 def metric_words(metric: str) -> str:

@@ -311,6 +311,32 @@ def test_doubts_are_told_once_with_their_variants(tmp_path, undrawn):
   assert said[-2:] == ["The test chose.", "y: 6 to 8 slides cross."]
 
 
+@pytest.mark.parametrize(
+  ("beats", "said"),
+  [
+    ({"x": True, "y": True}, "Each of 4 trainings beats the baselines without a"),
+    ({"x": False, "y": None}, "None of 4 trainings beats the baselines without a"),
+    ({"x": False, "y": True}, "2 of 4 trainings beat the baselines without a"),
+    ({"x": None, "y": None}, ""),
+  ],
+)
+def test_it_is_said_whether_networks_beat_baselines_without(
+  tmp_path, undrawn, beats, said
+):
+  folder, study, rows = plain(tmp_path, {"x": 0.6, "y": 0.9}, folds=(0, 1))
+  for row in rows:
+    path = row["path"] / "report.json"
+    held = json.loads(path.read_text())
+    held["verdict"]["beats_baselines"] = beats[row["name"]]
+    path.write_text(json.dumps(held))
+  sentences = table.write(folder, study, rows)["sentences"]
+  found = [one for one in sentences if "without a network" in one]
+  assert len(found) == bool(said) and all(one.startswith(said) for one in found)
+  assert not said or sentences[1] in found  # right behind the conclusion
+  if beats["y"] and not beats["x"]:
+    assert found[0].endswith("; not always x (0 of 2).")
+
+
 def test_folds_that_every_seed_has_are_kept():
   every = {(f, s) for f in range(3) for s in range(2)}
   assert gather.whole(every) == sorted(every)
