@@ -67,7 +67,7 @@ def compared(folders: dict[str, Path], metric: str) -> dict:
     pools[name] = pooled.pool(name, list(read))
   unit = next(iter(held.values()))[0]["dataset"].get("group_name") or "group"
   aligned = comparison.align(pools)
-  found = comparison.compare(aligned, metric)
+  found = comparison.compare(aligned, metric, claims=_claims(held))
   each = {
     name: pooled.score(pool) | {"repeated": pooled.repeated_score(pool, metric)}
     for name, pool in pools.items()
@@ -89,6 +89,14 @@ def compared(folders: dict[str, Path], metric: str) -> dict:
     "remedies": [comparison.remedy(found, pair, unit) for pair in pairs],
   }
   return content | {"tables": [*_tables(content, unit)]}
+
+
+def _claims(held: dict[str, list[dict]]) -> dict[str, float]:
+  """The accuracies in print of runs that reproduce rows of one paper."""
+  rows = {name: reports[0].get("published") for name, reports in held.items()}
+  rows = {name: row for name, row in rows.items() if row and not row.get("bound")}
+  one_paper = len({row["paper"] for row in rows.values()}) == 1
+  return {name: row["accuracy"] for name, row in rows.items()} if one_paper else {}
 
 
 def write(folder: Path, content: dict, stem: str = "compare") -> None:

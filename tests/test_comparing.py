@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from histojax import comparing
+from histojax import comparing, published
 from histojax.errors import InputError
 from histojax.evaluation import confusion, predictions, tables
 
@@ -44,6 +44,23 @@ def two(tmp_path):
   good, label, said = finished(tmp_path / "good" / "seed0", 0.95)
   bad, *_ = finished(tmp_path / "bad" / "seed0", 0.6, seed=1)
   return good, bad, label, said
+
+
+def test_what_a_paper_prints_of_two_rows_is_held_against_the_groups(tmp_path):
+  def told(names):
+    rows = {name: published.find(row) for name, row in names.items()}
+    for k, (name, row) in enumerate(rows.items()):
+      at = tmp_path / "-".join(names.values()).replace("/", "") / name
+      finished(at, 0.7 + 0.1 * k, seed=k, published=row)
+      rows[name] = at
+    (said,) = comparing.compared(rows, "accuracy")["remedies"]
+    return said
+
+  said = told({"a": "liver/ResNet50", "b": "liver/SENet"})
+  pair = [published.find(f"liver/{n}")["accuracy"] for n in ("SENet", "ResNet50")]
+  points = f"{100 * (pair[0] - pair[1]):.1f} points of accuracy"
+  assert f"In print b leads by {points}: to see that would take about" in said
+  assert "In print" not in told({"a": "liver/ResNet50", "b": "cervix/SE"})
 
 
 def test_the_better_run_is_named_with_its_interval(two):

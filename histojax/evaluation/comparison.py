@@ -60,18 +60,19 @@ def align(runs: dict[str, dict]) -> dict:
   }
 
 
-def compare(aligned: dict, metric="balanced_accuracy", *, claimed=None, seed=0) -> dict:
+def compare(aligned: dict, metric="balanced_accuracy", *, claims=None, seed=0) -> dict:
   """All pairs of runs (`align`) by one of `confusion.SCALARS`; JSON-ready.
 
   Args:
-    claimed: the difference whose power is asked for, as a ratio (0.004: 0.4 points);
-      None asks for the observed one.
+    claims: {name: accuracy that a paper prints}: how many groups would show the
+      difference of two is told, too.
 
   Returns:
     metric, images, groups, and pairs, a list of dicts: first, second (the better one
     first), value, low, high, sd (`paired.difference`), p, p_holm (over these pairs),
     exact, draws, differing, least_p (`paired.permutation`), mcnemar, images_differing
-    (predictions that differ), groups_needed and claimed, detectable (with 80 % power).
+    (predictions that differ), groups_needed and detectable (with 80 % power), and
+    claim: None, or value (of accuracy) and groups_needed.
   """
   names, index = np.unique(aligned["group"], return_inverse=True)
   label, classes = aligned["label"], len(aligned["classes"])
@@ -80,7 +81,7 @@ def compare(aligned: dict, metric="balanced_accuracy", *, claimed=None, seed=0) 
     for name, said in aligned["prediction"].items()
   }
   pairs = [
-    _pair(aligned, matrices, a, b, metric, claimed, seed)
+    _pair(aligned, matrices, a, b, metric, claims or {}, seed)
     for a, b in itertools.combinations(matrices, 2)
   ]
   adjusted = paired.holm([pair["p"] for pair in pairs])
@@ -102,7 +103,7 @@ def _votes(said, classes: int) -> np.ndarray:
   return (said.reshape(len(said), -1, 1) == np.arange(classes)).mean(1)
 
 
-def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
+def _pair(aligned, matrices, first, second, metric, claims, seed) -> dict:
   found = paired.difference(matrices[first], matrices[second], metric, seed=seed)
   if found["value"] < 0:
     first, second = second, first
@@ -112,7 +113,12 @@ def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
   both, groups = (said[first], said[second]), len(matrices[first])
   votes = [_votes(one, len(aligned["classes"])) for one in both]
   alone = all(one.ndim == 1 for one in both)  # McNemar's test knows no seeds
-  asked = found["value"] if claimed is None else claimed
+  claim = None
+  if {first, second} <= {*claims} and claims[first] != claims[second]:
+    value = claims[first] - claims[second]
+    both_of = matrices[first], matrices[second]
+    sd = paired.difference(*both_of, "accuracy", seed=seed)["sd"]
+    claim = {"value": value, "groups_needed": paired.groups_needed(value, sd)}
   return (
     {"first": first, "second": second}
     | found
@@ -120,9 +126,9 @@ def _pair(aligned, matrices, first, second, metric, claimed, seed) -> dict:
     | {
       "mcnemar": paired.mcnemar(label, *both) if alone else None,
       "images_differing": int((votes[0] != votes[1]).any(-1).sum()),
-      "claimed": float(asked),
-      "groups_needed": paired.groups_needed(asked, found["sd"]),
+      "groups_needed": paired.groups_needed(found["value"], found["sd"]),
       "detectable": paired.detectable(found["sd"], groups),
+      "claim": claim,
     }
   )
 
@@ -158,9 +164,18 @@ def remedy(compared: dict, pair: dict, noun: str = "group") -> str:
     return f"It is as large in every draw of {noun}s: how many would do cannot be told."
   said = f"With {groups:,} {noun}s, differences of {points(pair['detectable'])} points"
   said += " are seen four times in five (80 % power)"
+  if needed is not None:
+    said += f"; {points(pair['value'])} points would take about {needed:,} {noun}s"
+  said += "."
+  claim = pair["claim"]
+  if claim and claim["groups_needed"]:
+    leads = pair["first"] if claim["value"] > 0 else pair["second"]
+    said += f" In print {leads} leads by {points(abs(claim['value']))} points of"
+    said += (
+      f" accuracy: to see that would take about {claim['groups_needed']:,} {noun}s."
+    )
   if needed is None:
-    return f"{said}."
-  said += f"; {points(pair['claimed'])} points would take about {needed:,} {noun}s."
+    return said
   p = [each["p"] for each in compared["pairs"]]
   at = [each is pair for each in compared["pairs"]].index(True)
   p[at] = pair["least_p"]

@@ -163,10 +163,21 @@ def test_too_few_groups_can_show_nothing():
 
 def test_the_claim_decides_how_many_groups_it_takes():
   aligned = comparison.align(three())
+  names = [*three()]
   small, large = (
-    comparison.compare(aligned, "accuracy", claimed=c)["pairs"][0] for c in (0.01, 0.1)
+    comparison.compare(aligned, claims={names[0]: 0.9 + c, names[1]: 0.9})["pairs"]
+    for c in (0.01, 0.1)
   )
-  assert small["groups_needed"] > 50 * large["groups_needed"]
+  pair = next(p for p in small if p["claim"])
+  same = next(p for p in large if p["claim"])
+  assert {pair["first"], pair["second"]} == {*names[:2]}
+  assert abs(pair["claim"]["value"]) == pytest.approx(0.01)
+  assert pair["groups_needed"] == same["groups_needed"]  # of what was seen
+  assert pair["claim"]["groups_needed"] > 50 * same["claim"]["groups_needed"]
+  found = comparison.compare(aligned, claims={names[0]: 0.91, names[1]: 0.9})
+  said = comparison.remedy(found, next(p for p in found["pairs"] if p["claim"]))
+  assert "In print se leads by 1.0 points of accuracy: to see" in said
+  assert [p["claim"] for p in comparison.compare(aligned)["pairs"]] == [None] * 3
 
 
 @pytest.mark.parametrize(
