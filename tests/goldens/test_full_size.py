@@ -51,8 +51,13 @@ def test_logits(name):
 
   for train in (False, True) if "batch_stats" in variables else (False,):
     torch_models.load(module, weights)
+    got = logits(variables, train)
     want = torch_models.logits(module, images, train=train)
-    assert difference(logits(variables, train), want) < 1e-4, train
+    if difference(got, want) >= 1e-4:  # SENet-154: PyTorch rounds more than that itself
+      torch_models.load(module, weights)
+      want = torch_models.logits(module.double(), images.astype("d"), train=train)
+      module.float()
+    assert difference(got, want) < 1e-4, train
   if "batch_stats" not in variables:  # nothing else tells the two modes apart
     text = [
       str(
