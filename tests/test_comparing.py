@@ -59,7 +59,7 @@ def test_what_a_paper_prints_of_two_rows_is_held_against_the_groups(tmp_path):
   said = told({"a": "liver/ResNet50", "b": "liver/SENet"})
   pair = [published.find(f"liver/{n}")["accuracy"] for n in ("SENet", "ResNet50")]
   points = f"{100 * (pair[0] - pair[1]):.1f} points of accuracy"
-  assert f"In print b leads by {points}: to see that would take about" in said
+  assert f"In print b leads by {points}: seeing that would take about" in said
   assert "In print" not in told({"a": "liver/ResNet50", "b": "cervix/SE"})
 
 

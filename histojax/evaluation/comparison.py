@@ -116,9 +116,12 @@ def _pair(aligned, matrices, first, second, metric, claims, seed) -> dict:
   claim = None
   if {first, second} <= {*claims} and claims[first] != claims[second]:
     value = claims[first] - claims[second]
-    both_of = matrices[first], matrices[second]
-    sd = paired.difference(*both_of, "accuracy", seed=seed)["sd"]
-    claim = {"value": value, "groups_needed": paired.groups_needed(value, sd)}
+    spread = found
+    if metric != "accuracy":  # which is what papers print
+      pair = matrices[first], matrices[second]
+      spread = paired.difference(*pair, "accuracy", seed=seed)
+    needed = paired.groups_needed(value, spread["sd"])
+    claim = {"value": value, "groups_needed": needed}
   return (
     {"first": first, "second": second}
     | found
@@ -171,9 +174,8 @@ def remedy(compared: dict, pair: dict, noun: str = "group") -> str:
   if claim and claim["groups_needed"]:
     leads = pair["first"] if claim["value"] > 0 else pair["second"]
     said += f" In print {leads} leads by {points(abs(claim['value']))} points of"
-    said += (
-      f" accuracy: to see that would take about {claim['groups_needed']:,} {noun}s."
-    )
+    said += f" accuracy: seeing that would take about {claim['groups_needed']:,}"
+    said += f" {noun}s."
   if needed is None:
     return said
   p = [each["p"] for each in compared["pairs"]]

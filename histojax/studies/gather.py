@@ -110,9 +110,8 @@ def row(variant: Variant, metric: str) -> dict:
     found["why"] = str(error)
   found["parts"] = _parts(variant.reports)
   # whether each training is better than every baseline without a network
-  found["beats"] = [
-    r.get("verdict", {}).get("beats_baselines") for r in variant.reports
-  ]
+  verdicts = [report.get("verdict", {}) for report in variant.reports]
+  found["beats"] = [told.get("beats_baselines") for told in verdicts]
   found |= cost.of(variant.reports) | _soon(variant.histories)
   return found
 

@@ -176,7 +176,7 @@ def test_the_claim_decides_how_many_groups_it_takes():
   assert pair["claim"]["groups_needed"] > 50 * same["claim"]["groups_needed"]
   found = comparison.compare(aligned, claims={names[0]: 0.91, names[1]: 0.9})
   said = comparison.remedy(found, next(p for p in found["pairs"] if p["claim"]))
-  assert "In print se leads by 1.0 points of accuracy: to see" in said
+  assert "In print se leads by 1.0 points of accuracy: seeing" in said
   assert [p["claim"] for p in comparison.compare(aligned)["pairs"]] == [None] * 3
 
 
