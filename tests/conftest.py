@@ -1,6 +1,7 @@
 """What every test shares: no caches of the user's, no flags left unparsed."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,21 @@ from absl import flags  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# XLA on a CPU maps three pieces of memory per kernel, and Linux allows a process 65,530
+# of them (vm.max_map_count); the compilation after these crashes
+MAPPINGS = 20_000
+
+
+def pytest_runtest_teardown(item, nextitem):
+  """Forgets what is compiled, between files and after full tests, if it is much."""
+  same_file = nextitem is not None and nextitem.path == item.path
+  if (same_file and not item.get_closest_marker("full")) or "jax" not in sys.modules:
+    return
+  mappings = Path("/proc/self/maps")
+  if mappings.exists() and mappings.read_bytes().count(b"\n") > MAPPINGS:
+    sys.modules["jax"].clear_caches()
+
 
 if not flags.FLAGS.is_parsed():
   flags.FLAGS.mark_as_parsed()  # grain reads absl flags

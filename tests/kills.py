@@ -24,6 +24,7 @@ RESULTS = (
 TIMES = {
   "date", "command", "folder", "training.resumed_from_step",
   "training.images_per_second", "training.seconds", "training.compile_seconds",
+  "training.peak_memory.bytes",
 }  # fmt: skip
 
 
@@ -101,8 +102,10 @@ class Run:
     found |= {name: state_bytes(self.asked, name) for name in ("last", "best")}
     report = runs.flatten(json.loads((self.workdir / "report.json").read_text()))
     assert report.keys() >= TIMES
-    resumed = [note for note in report["notes"] if note.startswith("Resumed from step")]
-    report["notes"] = [note for note in report["notes"] if note not in resumed]
+    again = ("Resumed from step", "The test part was looked at ")
+    report["notes"] = [n for n in report["notes"] if not n.startswith(again)]
+    looks = report.pop("handouts")  # a second one after a kill is told as such
+    found["looks"] = {(row["scored"], row["images"], row["step"]) for row in looks}
     found |= {f"report.json {k}": v for k, v in report.items() if k not in TIMES}
     page = (self.workdir / "report.html").read_text()
     assert page.lstrip().startswith("<!") and page.rstrip().endswith("</html>")

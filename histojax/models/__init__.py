@@ -48,6 +48,8 @@ MODELS = {
   "resnet_tiny": partial(ResNet, stage_sizes=(1, 1, 1, 1), width=8),
 }
 DTYPES = ("float32", "bfloat16")
+# what leaves every network as it is, so that one without the argument takes it, too
+NEUTRAL = {"norm": "batch", "stage_end": "none", "stride_in_1x1": False}
 
 
 def create(
@@ -64,7 +66,8 @@ def create(
 
   with images [B, H, W, 3] float. SE-ResNet50 is ('resnet50', attention='se(ratio=16)'),
   SKNet-50 is ('resnext50', attention='sk'). Where a row of `MODELS` has an attention of
-  its own, 'none' leaves it, and any other spec takes its place.
+  its own, 'none' leaves it, and any other spec takes its place. A value of `NEUTRAL`
+  may go to a network without that argument.
 
   Raises:
     InputError: an unknown model, attention block, dtype or argument, each with the
@@ -78,6 +81,9 @@ def create(
     raise InputError(f"num_classes={num_classes!r}: give a whole number of at least 2")
   accepted = inspect.signature(MODELS[name]).parameters.keys() - {"parent", "name"}
   for key in kwargs.keys() - accepted:
+    if key in NEUTRAL and kwargs[key] == NEUTRAL[key]:
+      del kwargs[key]
+      continue
     known = nearest(key, sorted(accepted))
     raise InputError(f"{name} takes no argument {key!r}; {known}")
   if attention == "none":

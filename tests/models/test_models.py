@@ -298,3 +298,12 @@ def test_bfloat16_is_near_float32():
 def test_bad_arguments_get_one_sentence(arguments, says):
   with pytest.raises(InputError, match=says):
     models.create(**{"name": "resnet_tiny", "num_classes": 3, **arguments})
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vit_b16", "swin_t"])
+def test_another_network_takes_what_asks_for_nothing(name):
+  """So that --config.model.name is enough to swap the network of any config."""
+  found = models.create(name, num_classes=3, **models.NEUTRAL)
+  assert found == models.create(name, num_classes=3)
+  with pytest.raises(InputError, match="takes no argument 'stride_in_1x1'"):
+    models.create(name, num_classes=3, stride_in_1x1=True)

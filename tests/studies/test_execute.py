@@ -173,7 +173,7 @@ def unreported(monkeypatch):
     pytest.param(
       "none,se,cbam,sam,eca,se+sam,se(ratio=4),se(ratio=8),none|none|se|se,"
       "none|none|none|se",
-      5, 3, marks=pytest.mark.full,
+      5, 3, marks=pytest.mark.slow,
     ),
   ],
 )  # fmt: skip

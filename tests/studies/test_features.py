@@ -58,7 +58,8 @@ def looked_up(one, engine, state, held, steps=range(6)):
     key = jax.random.fold_in(state.key, step)
     expected = fed(engine, state, tiles, row, key)
     found = look(resident, row, key, train=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest)
     assert np.abs(expected).max() > 0.01
     seen |= {float(angle) for angle in row["angle"]}
   return seen
@@ -122,9 +123,8 @@ def test_what_is_damaged_or_half_built_is_built_again(whole, monkeypatch):
   name = features.fingerprint(one.config, engine, state)
   path = cache.cache_root() / "features" / name / "features.npy"
   expected = path.read_bytes()
-  with path.open("r+b") as file:
-    file.seek(4000)
-    file.write(b"\1\2\3\4")
+  path.unlink()  # what is mapped from it stays as it is
+  path.write_bytes(expected[:4000] + b"\1\2\3\4" + expected[4004:])
   batches, seen = engine.batches, []
 
   def killed(plan):
