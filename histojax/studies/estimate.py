@@ -11,7 +11,7 @@ from histojax.data.plan import EvalPlan
 from histojax.engine import Engine
 from histojax.errors import InputError
 from histojax.evaluation.verdict import counted
-from histojax.studies import features, frozen
+from histojax.studies import features, frozen, room
 from histojax.studies.prepare import Ready
 
 STEPS = 3  # that are timed, after the first
@@ -72,6 +72,8 @@ def show(study: dict, found: list[Ready], states: list[str], folder, jobs: bool)
     f"about {console.duration(left / devices)}{about}, by {sources};"
     " reports and their figures come on top. Nothing of it was written."
   )
+  if due:
+    console.say(room.sentence(due, folder.path))
 
 
 HEAD = ("variant", "members", "to run", "program", "steps", "images", "about")

@@ -10,6 +10,7 @@ from histojax.studies import (
   expand,
   grid,
   prepare,
+  room,
   running,
   slurm,
   slurm_options,
@@ -57,6 +58,8 @@ def run(request, text: str = "", dry_run: bool = False, jobs: str = "") -> None:
   with folder.ours(), console.log_to(folder.log):
     folder.write_plan(plan)
     due = [r for r, s in zip(found, states, strict=True) if s != "finished"]
+    if room.lacks(due, folder.path):
+      console.warn(f"{room.sentence(due, folder.path)}: make room, or --workdir=...")
     if options:
       slurm.run(due, found, folder, slurm.Slurm(folder, options))
     else:

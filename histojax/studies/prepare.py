@@ -18,6 +18,7 @@ from histojax import (
 from histojax.data import catalogue, splits
 from histojax.data import tiles as tile_cache
 from histojax.errors import InputError
+from histojax.studies import room
 from histojax.studies.expand import Member
 
 # what Engine does not read: members that differ in these alone share one
@@ -49,6 +50,7 @@ class Ready(NamedTuple):
   images: str  # members with equal ones share the images on the devices,
   engine: str  # ... the engine,
   program: int  # ... and the compiled step
+  saved: int  # bytes of its checkpoints, at most
 
   @property
   def label(self) -> str:
@@ -106,17 +108,21 @@ class Programs:
   def __init__(self):
     self._built, self._numbers = {}, {}
 
-  def number(self, key: str, config, tiles, plan) -> int:
-    """That of the step which an engine of that key takes for the rows of a plan.
+  def find(self, key: str, config, tiles, plan) -> tuple:
+    """(number, state) of what an engine of that key runs for the rows of a plan.
+
+    Returns:
+      The number of the compiled step, and the shapes of the state that it trains.
 
     Raises:
       InputError: a network, loss or weights that cannot be.
     """
     if key not in self._built:  # {}: no image is put on a device for it
-      one = jax.local_devices()[:1]
-      self._built[key] = engine.Engine(config, tiles, one, resident={}).program
+      one = engine.Engine(config, tiles, jax.local_devices()[:1], resident={})
+      self._built[key] = one.program, one.abstract()
+    program, state = self._built[key]
     shapes = tuple(sorted((k, v.shape) for k, v in plan.batch(0).items()))
-    return self._numbers.setdefault((self._built[key], shapes), len(self._numbers))
+    return self._numbers.setdefault((program, shapes), len(self._numbers)), state
 
 
 def prepare(members: list[Member]) -> list[Ready]:
@@ -160,10 +166,11 @@ def _ready(member: Member, images: Images, programs: Programs) -> Ready:
   kept = {k: v for k, v in config.to_dict().items() if k not in APART}
   at, identity = images.key(config), (config.to_dict(), record)
   key = at + _text(kept)
+  number, state = programs.find(key, config, tiles, plan)
   return Ready(
     member, request, dataset, tiles, split, identity, plan,
-    _work(config, plan, split, further), at, key,
-    programs.number(key, config, tiles, plan),
+    _work(config, plan, split, further), at, key, number,
+    room.of_member(config, state),
   )  # fmt: skip
 
 

@@ -147,6 +147,7 @@ def test_a_dry_run_probes_and_writes_nothing(images, home, capsys):  # noqa: F81
   said = capsys.readouterr().out
   assert "8 members (8 to run) of 2 variants, 2 seeds; 1 program to compile" in said
   assert "by a probe of a few steps" in said
+  assert "the checkpoints of 8 members take up to " in said
   assert not (home / "dry").exists()
 
 
