@@ -1,4 +1,5 @@
-"""JAX's compilation cache, with entries that are whole or absent; and what it compiled.
+"""JAX's compilation cache, with entries that are whole or absent; what it compiled, and
+how much of that a process can hold.
 
 JAX 0.10.1 writes an entry in place. One that a kill or a full disk cut short would be
 warned of by every later run, compiled again each time, and never replaced.
@@ -60,3 +61,33 @@ def programs() -> collections.Counter:
 
   jax.monitoring.register_event_duration_secs_listener(listen)
   return counts
+
+
+def mappings() -> int:
+  """How many pieces of memory this process has mapped; 0 where Linux does not tell."""
+  try:
+    return Path("/proc/self/maps").read_bytes().count(b"\n")
+  except OSError:
+    return 0
+
+
+def make_room() -> bool:
+  """Forgets what is compiled, where a process that goes on compiling would crash.
+
+  XLA on a CPU maps three pieces of memory per kernel, some thousands per network, and
+  Linux allows a process 65,530 (vm.max_map_count); what is compiled beyond crashes it,
+  without a word. Programs that are still called are read from the cache again.
+
+  Returns:
+    Whether it did.
+  """
+  import jax
+
+  try:
+    most = int(Path("/proc/sys/vm/max_map_count").read_text())
+  except (OSError, ValueError):
+    return False
+  if mappings() < most // 3:
+    return False
+  jax.clear_caches()
+  return True

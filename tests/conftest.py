@@ -20,19 +20,15 @@ from absl import flags  # noqa: E402
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
-# XLA on a CPU maps three pieces of memory per kernel, and Linux allows a process 65,530
-# of them (vm.max_map_count); the compilation after these crashes
-MAPPINGS = 20_000
-
 
 def pytest_runtest_teardown(item, nextitem):
-  """Forgets what is compiled, between files and after full tests, if it is much."""
+  """A process can hold only so many compiled programs: looks between files, and after
+  full tests."""
   same_file = nextitem is not None and nextitem.path == item.path
-  if (same_file and not item.get_closest_marker("full")) or "jax" not in sys.modules:
-    return
-  mappings = Path("/proc/self/maps")
-  if mappings.exists() and mappings.read_bytes().count(b"\n") > MAPPINGS:
-    sys.modules["jax"].clear_caches()
+  if "jax" in sys.modules and (not same_file or item.get_closest_marker("full")):
+    from histojax import compilation
+
+    compilation.make_room()
 
 
 if not flags.FLAGS.is_parsed():

@@ -169,6 +169,7 @@ class Worker:
     if key != ready.engine:
       self._engine = (None, None)
       engine = self._ahead.take(ready) or self._make(ready)
+      compilation.make_room()  # of the networks before
       self._engine = (ready.engine, engine)
     return engine
 
