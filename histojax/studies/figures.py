@@ -21,7 +21,8 @@ def differences(path, told: dict[str, dict], baseline: str, metric: str, *, synt
   `told` is {variant: {value, low, high, p_holm}}; filled are those with p_holm < 0.05.
   """
   shown = dict([*told.items()][:TALLEST])
-  figure = canvas.figure(canvas.WIDTH, 0.9 + 0.26 * len(shown))
+  figure = canvas.figure(canvas.WIDTH, 1.0 + 0.26 * len(shown))
+  figure.suptitle(" ", size=5)  # where the stamp may stand
   axes = figure.add_subplot()
   for i, d in enumerate(shown.values()):
     value, low, high = (100 * d[k] for k in ("value", "low", "high"))
@@ -50,7 +51,7 @@ def pareto(path, points: dict[str, tuple], metric: str, *, synthetic: bool) -> P
   best = front(points)
   rates, scores = zip(*(points[name][:2] for name in best), strict=True)
   axes.plot(rates, scores, color=canvas.FAINT, lw=1, ls="--", zorder=1)
-  few = len(points) <= 12
+  few, labels = len(points) <= 12, []
   for name, (rate, score, sd) in points.items():
     colour = canvas.BLUE if name in best else canvas.FAINT
     axes.errorbar(rate, score, yerr=sd, color=colour, lw=1, zorder=2)
@@ -58,11 +59,32 @@ def pareto(path, points: dict[str, tuple], metric: str, *, synthetic: bool) -> P
     if few or name in best:
       offset = {"xytext": (5, 4), "textcoords": "offset points", "size": 7.5}
       text = canvas.short(name, 22)
-      axes.annotate(text, (rate, score), color=canvas.INK, **offset, zorder=4)
+      label = axes.annotate(text, (rate, score), color=canvas.INK, **offset, zorder=4)
+      labels.append(label)
   axes.set(xlabel="training images per second, here", ylabel=metric_words(metric))
   axes.set_title("Score against speed")
   axes.margins(x=0.2, y=0.15)
+  _apart(figure, labels)
   return canvas.save(figure, path, synthetic)
+
+
+def _apart(figure, labels, line: float = 8.5) -> None:
+  """Moves each label by as few lines, in points, as it takes to cover no other label
+  and no other's point."""
+  figure.draw_without_rendering()
+  points = {one: one.axes.transData.transform(one.xy) for one in labels}
+  placed = []
+  for label in sorted(labels, key=lambda one: one.get_window_extent().y0):
+    start, (x, y) = label.get_window_extent(), label.xyann
+    others = [point for one, point in points.items() if one is not label]
+    near = 3.5 * figure.dpi / 72  # a point has a size
+    for lines in sorted(range(-12, 13), key=abs):
+      box = start.translated(0, line * lines * figure.dpi / 72)
+      free = not any(box.overlaps(other) for other in placed)
+      if free and not any(box.padded(near).contains(*point) for point in others):
+        break
+    label.xyann = x, y + line * lines
+    placed.append(box)
 
 
 def front(points: dict[str, tuple]) -> list[str]:
