@@ -78,7 +78,7 @@ def code_lines(path):
 def test_no_file_is_long_and_the_package_is_small():
   files = list(PACKAGE.rglob("*.py"))
   assert not [p.name for p in files if len(p.read_text().splitlines()) > 300]
-  assert sum(len(code_lines(p)) for p in files) <= 21000
+  assert sum(len(code_lines(p)) for p in files) <= 21_200
 
 
 def test_the_package_needs_neither_tensorflow_nor_pytorch():
