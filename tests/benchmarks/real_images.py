@@ -35,7 +35,7 @@ PAIRS = {
   ),
   "colorectal": (
     "crc_polyp5_flagy", "crc_resnet18_multitask:quick", "crc_resnet18:quick",
-    {"augment.size": 48, "epochs": 6},
+    {"augment.size": 48, "epochs": 6, "evaluate_parts": "train|test"},
   ),
   "breakhis_dala": (
     "crc_histophenotypes_patients", "breakhis_dala:quick", "breakhis_resnet50:quick",
