@@ -303,7 +303,9 @@ def test_bad_arguments_get_one_sentence(arguments, says):
 @pytest.mark.parametrize("name", ["densenet121", "vit_b16", "swin_t"])
 def test_another_network_takes_what_asks_for_nothing(name):
   """So that --config.model.name is enough to swap the network of any config."""
-  found = models.create(name, num_classes=3, **models.NEUTRAL)
+  found = models.create(
+    name, num_classes=3, norm="batch", stage_end="none", stride_in_1x1=False
+  )
   assert found == models.create(name, num_classes=3)
   with pytest.raises(InputError, match="takes no argument 'stride_in_1x1'"):
     models.create(name, num_classes=3, stride_in_1x1=True)
