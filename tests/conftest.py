@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# one compilation cache for this session, cold at its start, shared with the programs
-# that tests start
-_cache = tempfile.TemporaryDirectory(prefix="histojax-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+# one compilation cache for this session, cold at its start, shared by the workers and
+# the programs that tests start
+if "PYTEST_XDIST_WORKER" not in os.environ:
+  _cache = tempfile.TemporaryDirectory(prefix="histojax-tests-")
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
