@@ -7,6 +7,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from histojax import spec
+
 _SIGN = "assumption:"
 
 
@@ -27,7 +29,7 @@ def _read(file: Path, deriving: tuple[Path, ...]) -> dict[str, str]:
   if file in deriving:
     return {}
   text, found, own = file.read_text(encoding="utf-8"), {}, {}
-  tree = ast.parse(text)
+  tree = spec.syntax_tree(text)
   for base in _bases(tree):
     found |= _read(base, (*deriving, file))
   comments = {

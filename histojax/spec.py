@@ -12,6 +12,8 @@ which is a string: `sam(gate=none)`. Nothing is evaluated.
 
 import ast
 import dataclasses
+import gc
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +25,7 @@ Stage = tuple[Term, ...]
 NONE = "none"
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 LONGEST = 8  # terms of a series: each is traced in every block
+_PARSING = threading.Lock()
 
 
 def parse(
@@ -42,7 +45,7 @@ def parse(
   if not isinstance(text, str):
     raise InputError(f"{what}={text!r} is not a string such as 'se(ratio=16)'")
   try:
-    tree = ast.parse(text.strip(), mode="eval").body
+    tree = syntax_tree(text.strip(), mode="eval").body
   except (SyntaxError, ValueError, RecursionError, MemoryError):
     raise _malformed(text, what) from None
   classes = known if isinstance(known, Mapping) else dict.fromkeys(known)
@@ -56,6 +59,22 @@ def parse(
     terms = [_term(node, text, classes, what) for node in nodes]
     stages.append(tuple(term for term in terms if term[0] != NONE))
   return tuple(stages)
+
+
+def syntax_tree(text: str, mode: str = "exec") -> ast.AST:
+  """`ast.parse`, which in Python 3.11 is not for several threads as it is.
+
+  They share its count of the depth, and a switch between them amid a text ends in a
+  SystemError. There is one where garbage is collected, as JAX then runs Python code.
+  """
+  with _PARSING:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+      return ast.parse(text, mode=mode)
+    finally:
+      if collects:
+        gc.enable()
 
 
 def per_stage(

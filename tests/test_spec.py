@@ -1,11 +1,15 @@
 """The parser of attention specs."""
 
 import dataclasses
+import gc
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from histojax.errors import InputError
-from histojax.spec import parse, per_stage
+from histojax.spec import parse, per_stage, syntax_tree
 
 
 @dataclasses.dataclass
@@ -90,3 +94,34 @@ def test_one_stage_holds_for_all():
   assert per_stage(four, 4, known=KNOWN, what="attention") == ((), (), (SE,), (SAM,))
   with pytest.raises(InputError, match="has 2 stages; give one for all, or 4"):
     per_stage("se|sam", 4, known=KNOWN, what="attention")
+
+
+def test_threads_parse_beside_each_other():
+  """`ast.parse` itself raises SystemError here, in Python 3.11."""
+  text, wrong = Path(__file__).read_text(), []
+
+  def read():
+    try:
+      for _ in range(100):
+        syntax_tree(text)
+    except SystemError as error:
+      wrong.append(error)
+
+  def yields(*_):  # as jax's callback may: threads are switched amid a collection
+    time.sleep(0)
+
+  threads, threshold = (
+    [threading.Thread(target=read) for _ in range(4)],
+    gc.get_threshold(),
+  )
+  gc.callbacks.append(yields)
+  gc.set_threshold(50)
+  try:
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+  finally:
+    gc.set_threshold(*threshold)
+    gc.callbacks.remove(yields)
+  assert not wrong and gc.isenabled()
