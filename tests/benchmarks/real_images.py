@@ -1,6 +1,7 @@
 """On real images: each paper's winner beside its plain baseline, three seeds.
 
     python tests/benchmarks/real_images.py ../shared/data [--only cervix]
+    python tests/benchmarks/real_images.py --table         # rewrites README's table
 
 Small (48 or 32 px) and from scratch, because no weights come along: it says what the
 blocks do at this scale, nothing of the papers' own data. A seed draws the split, too;
@@ -48,15 +49,26 @@ PAIRS = {
   ),
 }  # fmt: skip
 LOSSES = {"breakhis_vgg": ("focal(gamma=2.0)", "cross_entropy")}
+HEADER = (
+  "| paper | images: groups | winner | plain baseline | difference (sd) | colour |",
+  "|---|---|---|---|---|---|",
+)
+BEGIN, END = "<!-- real images: begin -->", "<!-- real images: end -->"
 NUCLEI = ("epithelial", "fibroblast", "inflammatory", "others")
 
 
 def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("data", type=pathlib.Path, help="the folder of labelled images")
+  what = "the folder of labelled images"
+  parser.add_argument("data", type=pathlib.Path, nargs="?", help=what)
   parser.add_argument("--only", choices=PAIRS)
+  parser.add_argument("--table", action="store_true")
   options = parser.parse_args()
   held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+  if options.table:
+    return rewrite(held)
+  if options.data is None:
+    parser.error(f"give {what}")
   for paper in [options.only] if options.only else PAIRS:
     images, *configs, overrides = PAIRS[paper]
     held[paper] = {"images": images, "runs": []}
@@ -126,16 +138,51 @@ def said(row: dict) -> str:
 
 
 def verdict(paper: str, found: dict) -> str:
-  value = {
-    (row["which"], row["seed"]): row["balanced_accuracy"]["value"]
-    for row in found["runs"]
-  }
-  gaps = [value["winner", seed] - value["baseline", seed] for seed in SEEDS]
+  gaps = differences(found)
   spread = statistics.stdev(gaps)
   return (
     f"{paper}: winner - baseline {statistics.mean(gaps):+.3f} (sample sd over seeds"
     f" {spread:.3f}; {', '.join(f'{gap:+.3f}' for gap in gaps)})"
   )
+
+
+def differences(found: dict) -> list[float]:
+  value = {
+    (row["which"], row["seed"]): row["balanced_accuracy"]["value"]
+    for row in found["runs"]
+  }
+  return [value["winner", seed] - value["baseline", seed] for seed in SEEDS]
+
+
+def rewrite(held: dict) -> None:
+  """The table in README.md, from what was seen."""
+  table = "\n".join([*HEADER, *(line(p, held[p]) for p in PAIRS if p in held)])
+  readme = ROOT / "README.md"
+  before, rest = readme.read_text().split(BEGIN)
+  readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+  print(table)
+
+
+def line(paper: str, found: dict) -> str:
+  rows = {which: [] for which in ("winner", "baseline")}
+  for row in found["runs"]:
+    rows[row["which"]].append(row)
+  cells = [
+    paper,
+    f"`{found['images']}`: {ranged([r['groups'] for r in found['runs']])}",
+  ]
+  for of in rows.values():
+    scores = ", ".join(f"{row['balanced_accuracy']['value']:.2f}" for row in of)
+    name, loss = of[0]["config"].partition(":")[0], of[0].get("loss")
+    cells.append(f"`{name}`{f', {loss}' if loss else ''}: {scores}")
+  gaps = differences(found)
+  cells.append(f"{statistics.mean(gaps):+.3f} ({statistics.stdev(gaps):.3f})")
+  cells.append(", ".join(f"{row['colour_histogram']:.2f}" for row in rows["baseline"]))
+  return f"| {' | '.join(cells)} |"
+
+
+def ranged(values: list[int]) -> str:
+  return "–".join(f"{n}" for n in sorted({min(values), max(values)}))
 
 
 if __name__ == "__main__":
