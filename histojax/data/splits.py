@@ -16,6 +16,7 @@ import hashlib
 
 import numpy as np
 
+from histojax.data import stratified
 from histojax.data.tiles import Tiles
 from histojax.errors import InputError, nearest
 
@@ -190,15 +191,14 @@ def _cut_validation(tiles: Tiles, rows: np.ndarray, split):
 
 def _fold(tiles: Tiles, rows: np.ndarray, folds: int, fold: int, seed: int):
   """(the rest, fold `fold`) of `rows`, groups kept whole, classes in proportion."""
-  from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
   _enough(tiles, rows, folds)
   label, group = tiles.label[rows], tiles.group[rows]
-  # without groups the plain splitter does the same, and stays fast on many images
-  single = len(set(group)) == len(rows)
-  splitter = StratifiedKFold if single else StratifiedGroupKFold
-  splitter = splitter(folds, shuffle=True, random_state=seed)
-  parts = splitter.split(rows, label, None if single else group)
+  if len(set(group)) < len(rows):
+    chosen = stratified.group_folds(label, group, folds, seed) == fold
+    return np.sort(rows[~chosen]), np.sort(rows[chosen])
+  from sklearn.model_selection import StratifiedKFold  # stays fast on many images
+
+  parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, label)
   rest, chosen = list(parts)[fold]
   return np.sort(rows[rest]), np.sort(rows[chosen])
 
