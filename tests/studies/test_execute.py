@@ -71,6 +71,24 @@ def differing(one: dict, other: dict) -> list[str]:
   return [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
 
 
+@pytest.mark.parametrize("free", [0, 2**40])
+def test_a_study_without_room_says_so(images, home, capsys, monkeypatch, free):  # noqa: F811
+  """And begins: the room may be made while it runs."""
+
+  class Begun(Exception):
+    pass
+
+  def begin(*_):
+    raise Begun
+
+  monkeypatch.setattr(execute.running, "run", begin)
+  monkeypatch.setattr(execute.room, "free", lambda _: free)
+  with pytest.raises(Begun):
+    execute.run(asked(images, home / f"full{free}"), "seed=0,1;split.fold=0")
+  told = " ".join(capsys.readouterr().out.split())
+  assert ("make room, or --workdir=..." in told) == (free == 0)
+
+
 @pytest.mark.full
 def test_one_that_fails_is_told_and_stops_no_other(images, home, capsys):  # noqa: F811
   """Two variants of one program; the weights of the first leave the numbers."""
