@@ -110,10 +110,8 @@ def test_threads_parse_beside_each_other():
   def yields(*_):  # as jax's callback may: threads are switched amid a collection
     time.sleep(0)
 
-  threads, threshold = (
-    [threading.Thread(target=read) for _ in range(4)],
-    gc.get_threshold(),
-  )
+  threads = [threading.Thread(target=read) for _ in range(4)]
+  threshold = gc.get_threshold()
   gc.callbacks.append(yields)
   gc.set_threshold(50)
   try:

@@ -196,7 +196,8 @@ def _fold(tiles: Tiles, rows: np.ndarray, folds: int, fold: int, seed: int):
   if len(set(group)) < len(rows):
     chosen = stratified.group_folds(label, group, folds, seed) == fold
     return np.sort(rows[~chosen]), np.sort(rows[chosen])
-  from sklearn.model_selection import StratifiedKFold  # stays fast on many images
+  # without groups the plain splitter does the same, and stays fast on many images
+  from sklearn.model_selection import StratifiedKFold
 
   parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, label)
   rest, chosen = list(parts)[fold]

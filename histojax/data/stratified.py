@@ -22,16 +22,17 @@ def group_folds(
   (_, label), (_, group) = (np.unique(v, return_inverse=True) for v in (label, group))
   held = np.zeros((group.max() + 1, label.max() + 1))  # images [groups, classes]
   np.add.at(held, (group, label), 1)
-  # equal where a group is less than a fifth larger; one that holds every class
-  # alike, which is a spread of 0, comes last
+  # Larger by the spread of its counts over the classes, in steps of 2^(1/4) = 1.19; a
+  # group that holds as many of each class, a spread of 0, comes last.
   size = np.floor(4 * np.log2(np.maximum(held.std(1), 2.0**-9)))
   drawn = np.random.RandomState(seed).permutation(len(held))
   order = drawn[np.argsort(-size[drawn], kind="stable")]
 
-  fold_of, filled = np.zeros(len(held), int), np.zeros((folds, held.shape[1]))
+  total, filled = held.sum(0), np.zeros((folds, held.shape[1]))
+  fold_of = np.zeros(len(held), int)
   there = np.eye(folds)[:, :, None]  # one more group in fold i, for each i
   for one in order:
-    shares = (filled + there * held[one]) / held.sum(0)
+    shares = (filled + there * held[one]) / total
     uneven, images = shares.std(1).mean(1), filled.sum(1)  # [folds]
     best = 0
     for i in range(1, folds):

@@ -84,11 +84,11 @@ def run(name: str, folder: pathlib.Path) -> dict:
   """What one study came to, and what it lacks."""
   command = [sys.executable, "launch.py", f"--config=configs/ablate_{name}.py:quick"]
   command += ["--mode=ablate", f"--workdir={folder}"]
-  begun, began = (folder / "plan.json").exists(), time.monotonic()
+  continued, began = (folder / "plan.json").exists(), time.monotonic()
   done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
   row = {"seconds": round(time.monotonic() - began, 1), "lacks": []}
   row |= {"cores": len(os.sched_getaffinity(0))}
-  if begun:  # its seconds are of the last session only
+  if continued:  # its seconds are of the last session only
     row["continued"] = True
   if done.returncode:
     last = (done.stderr or done.stdout).strip().splitlines() or [""]
