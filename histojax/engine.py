@@ -1,5 +1,6 @@
 """The model, its compiled steps and its images on the devices."""
 
+import contextlib
 import copy
 import functools
 
@@ -7,12 +8,14 @@ import jax
 import numpy as np
 
 from histojax import (
+  compilation,
   console,
   initial,
   losses,
   memory,
   models,
   optimizer,
+  processes,
   sharding,
   steps,
 )
@@ -91,10 +94,23 @@ class Engine:
     state, key = self.abstract(), jax.random.key(0)
     given = self.initial and sharding.put(self.initial.arrays, self._replicated)
     yield self.program.init.lower(key, given).compile()
-    yield self.program.train.lower(state, *next(self.batches(plan))).compile()
+    yield self._compile_step(plan)
     tiles, row = next(self.batches(EvalPlan(np.zeros(1, int), self.batch_size, 1)))
     del row["weight"]
     yield self.program.evaluate.lower(*state.judged, tiles, row).compile()
+
+  def _compile_step(self, plan):
+    step, batch = self.program.train, next(self.batches(plan))
+    return step.lower(self.abstract(), *batch).compile()
+
+  def compiling(self, plan):
+    """Within, a second thread compiles the step for a plan, while a state is made.
+
+    Several processes compile in turn: on GPUs they share what they find out on the way.
+    """
+    if processes.count() > 1:
+      return contextlib.nullcontext()
+    return compilation.beside(functools.partial(self._compile_step, plan))
 
   def batches(self, plan, start: int = 0):
     """Yields (tiles, row) on the devices from step `start` of a plan on."""

@@ -137,18 +137,22 @@ def one(request, folder, dataset, tiles, split, identity, begun: bool, make_engi
           f"{folder.path} is trained to step {start:,} of {plan.num_steps:,} only:"
           " finish it with --mode=train"
         )
-      state = (
-        saved.restore("last", engine.abstract()) if start else engine.init(config.seed)
-      )
-      parameters = models.parameter_count(state.all_params)
-      trained = models.parameter_count(state.params)
-      part = f" ({trained:,} of them trained)" if state.frozen else ""
+      shapes, trains = engine.abstract(), start < plan.num_steps
+      parameters = models.parameter_count(shapes.all_params)
+      trained = models.parameter_count(shapes.params)
+      part = f" ({trained:,} of them trained)" if shapes.frozen else ""
       console.say(
         f"{config.model.name}, attention {config.model.attention}: {parameters:,}"
         f" parameters{part}, {engine.dtype}"
       )
       if engine.initial:
         console.say(f"starts from {engine.initial.told}")
+      if trains:
+        console.say(
+          f"resuming from step {start:,}" if start else "compiling the step ..."
+        )
+      with engine.compiling(plan) if trains else contextlib.nullcontext():
+        state = saved.restore("last", shapes) if start else engine.init(config.seed)
 
       # Loop: train, look at what may be looked at, keep the best.
       predict = functools.partial(engine.predict, poll=interrupts.poll)
@@ -238,10 +242,6 @@ def train(request, engine, plan, state, start, folder, saved, interrupts, curve)
   ):
     miles = Milestones(request.config, plan, folder, saved, interrupts, writer, curve)
     miles.begin(start)
-    if start < plan.num_steps:
-      console.say(
-        f"resuming from step {start:,}" if start else "compiling the step ..."
-      )
 
     def tick():
       progress.advance(batch, miles.note())
