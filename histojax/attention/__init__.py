@@ -5,10 +5,9 @@ broadcastable to x; `series.Series` multiplies and records it. A gate that looks
 only through its mean over H, W says `spatial_mean_only = True`: it is then given that
 mean, [B, 1, 1, C], in the place of x, and rides on the normalisation at no cost. One
 that looks at x only through its mean over C says `channel_mean_only = True`, and is
-given that, [B, H, W, 1]. One that looks at x too, but makes use of what
-`Series.factors` may know of it (a bias, the mean, the dtype), says `wants_known =
-True`. A gate of channels and of places returns its two factors, [B, 1, 1, C] and
-[B, H, W, 1].
+given that, [B, H, W, 1]. One that looks at x too, but makes use of what an
+`ops.gating.Branch` knows of it, says `wants_branch = True` and is given that. A gate of
+channels and of places returns its two factors, [B, 1, 1, C] and [B, H, W, 1].
 
 A *mixer* replaces a bottleneck's 3x3 convolution, norm and ReLU; it is called with the
 layer that the backbone is made of. In a spec it stands first: 'sk', 'sk+se'.

@@ -4,13 +4,10 @@ from typing import ClassVar
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-from jax.typing import DTypeLike
 
 from histojax.errors import InputError
-from histojax.ops.batch_norm import widen
 from histojax.ops.convolution import conv
-from histojax.ops.gating import channel_pool, highest
+from histojax.ops.gating import Branch, channel_pool, highest
 
 
 class CBAM(nn.Module):
@@ -25,30 +22,23 @@ class CBAM(nn.Module):
 
   ratio: int = 16
   kernel: int = 7
-  wants_known: ClassVar[bool] = True
+  wants_branch: ClassVar[bool] = True
 
   @nn.compact
   def __call__(
-    self,
-    x: jax.Array,
-    *,
-    train: bool,
-    bias: jax.Array | None = None,
-    mean: jax.Array | None = None,
-    dtype: DTypeLike | None = None,
+    self, x: jax.Array | Branch, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """x [B, H, W, C] -> M_c [B, 1, 1, C] and M_s [B, H, W, 1]; cf. `Series.factors`."""
+    """x [B, H, W, C] -> M_c [B, 1, 1, C] and M_s [B, H, W, 1]."""
     if self.ratio < 1 or self.kernel not in range(1, 32, 2):
       raise InputError(
         f"cbam(ratio={self.ratio}, kernel={self.kernel}): the ratio must be at least 1,"
         " the kernel odd, from 1 to 31"
       )
-    dtype, x = jnp.dtype(dtype or x.dtype), widen(x)
-    bias = jnp.zeros(x.shape[-1], x.dtype) if bias is None else bias
-    mean = x.mean((1, 2), keepdims=True) + bias if mean is None else mean
-    top = highest(x, dtype) + bias
+    x = x if isinstance(x, Branch) else Branch(x)
+    mean = x.wide.mean((1, 2), keepdims=True) + x.c if x.mean is None else x.mean
+    top = highest(x.wide, x.dtype) + x.c
     channel = ChannelGate(self.ratio, name="channel")(mean, top)
-    pooled = channel_pool(x, bias, channel, dtype)  # [B, H, W, 2]
+    pooled = channel_pool(x.times(channel)[0], x.dtype)  # [B, H, W, 2]
     return channel, SpatialGate(self.kernel, name="spatial")(pooled, train=train)
 
 

@@ -5,13 +5,10 @@ from functools import partial
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-from jax.typing import DTypeLike
 
 from histojax.attention import GATES, TRANSFORMS
 from histojax.attention.recorded import record
-from histojax.ops.batch_norm import widen
-from histojax.ops.gating import channel_mean, split
+from histojax.ops.gating import Branch, split
 from histojax.spec import Stage
 
 
@@ -37,37 +34,25 @@ class Series(nn.Module):
     return math.prod(self.factors(x))
 
   @nn.compact
-  def factors(
-    self,
-    x: jax.Array,
-    *,
-    bias: jax.Array | None = None,
-    mean: jax.Array | None = None,
-    dtype: DTypeLike | None = None,
-  ) -> list[jax.Array]:
-    """x [B, H, W, C] -> what it is to be multiplied with, each broadcastable to it.
-
-    Args:
-      bias: [C], what is yet to be added to x.
-      mean: that of x + bias over H and W, [B, 1, 1, C], where it is known.
-      dtype: of x before it was widened to float32, where it was.
-    """
-    product = []
+  def factors(self, x: jax.Array | Branch) -> list[jax.Array]:
+    """x [B, H, W, C] -> what it is to be multiplied with, each broadcastable to it."""
+    x = x if isinstance(x, Branch) else Branch(x)
+    product, mean = [], x.mean
     for position, (name, kwargs) in enumerate(self.terms):
       label = labelled(self.terms, position)
       gate = partial(GATES[name](**kwargs, name=label), train=self.train)
       if getattr(GATES[name], "spatial_mean_only", False) and mean is not None:
         g = gate(mean)
       elif getattr(GATES[name], "channel_mean_only", False) and (
-        parts := split([*product, jnp.ones((1, 1, 1, 1), widen(x).dtype)], x.shape)
+        parts := split(product)
       ):
         p, q = parts
-        g = gate(q * channel_mean(widen(x), bias, p, jnp.dtype(dtype or x.dtype)))
-      elif getattr(GATES[name], "wants_known", False) and not product:
-        g = gate(x, bias=bias, mean=mean, dtype=dtype)
+        seen = x.times(p)[0].mean(-1, keepdims=True)
+        g = gate(seen if q is None else q * seen)
+      elif getattr(GATES[name], "wants_branch", False) and not product:
+        g = gate(x)
       else:
-        now = x if bias is None else x + bias
-        g = gate((now * math.prod(product)).astype(x.dtype) if product else now)
+        g = gate((x.u * math.prod(product)).astype(x.y.dtype) if product else x.u)
       factors = g if isinstance(g, tuple) else (g,)
       g = math.prod(factors)
       record(self, f"{label}_gate", g)

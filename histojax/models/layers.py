@@ -13,7 +13,7 @@ from histojax.attention.series import Series
 from histojax.ops.batch_norm import moments, scale_and_shift, scale_shift, shift, widen
 from histojax.ops.conv_norm import conv_statistics, fold, second_moments
 from histojax.ops.convolution import conv
-from histojax.ops.gating import gated, gated_plain, split
+from histojax.ops.gating import Branch, gated, gated_plain, split
 from histojax.ops.norm_pool import scale_shift_max_pool
 from histojax.ops.platform import platform
 
@@ -125,12 +125,14 @@ class ConvNorm:
           with jax.named_scope(scope):
             y = widen(scale_shift(y, a, c, relu=False, dtype=self.dtype))
           c = jnp.zeros_like(c)
-        y = widen(y)
-        factors = gate.factors(y, bias=c, mean=mean_u, dtype=self.dtype)
-        p, q = split(factors, y.shape) or (math.prod(factors), 1.0)
-        multiply = gated if split(factors, y.shape) else gated_plain
+        branch = Branch(widen(y), c, mean_u, self.dtype)
+        factors, end = gate.factors(branch), {"relu": relu, "dtype": self.dtype}
+        parts = split(factors)
         with jax.named_scope("attention"):
-          z = multiply(y, c, p, q, residual, relu=relu, dtype=self.dtype)
+          if parts:
+            z = gated(branch, *parts, residual, **end)
+          else:
+            z = gated_plain(y, c, math.prod(factors), 1.0, residual, **end)
     z = z if relu or act is None else act(z)
     return (z, moments(z, per_image=True)[0]) if mean else z
 

@@ -2,14 +2,14 @@
 
 u is y + c, y the output of a convolution and c a bias that is added where y is read.
 For a channel gate p [B, 1, 1, C] made of the mean and the maximum of u over H and W, a
-spatial gate q [B, H, W, 1] made of the maximum and the mean over C of u p, and a
-residual r, z = relu(u p q + r): `highest` and `channel_pool` read u, `gated` reads u
-and r and writes z; `channel_mean` reads u for a q made of the mean alone. What lies
-between is small, and left to autodiff. A maximum keeps the place of its first winner,
-as PyTorch does: its cotangent is then elementwise, and all that arrive at u are one
-pass.
+spatial gate q [B, H, W, 1] made of the maximum and the mean over C of t = u p, and a
+residual r, z = relu(t q + r): `highest` and `channel_pool` read u, `gated` reads u and
+r and writes z. What lies between is small, and left to autodiff. A maximum keeps the
+place of its first winner, as PyTorch does: its cotangent is then elementwise, and all
+that arrive at u are one pass. So are those that arrive at t, which is never stored:
+`Branch` makes one t for those who look at it and for the result.
 
-Give the three of them the same `widen(u)`: cotangents are added in float32.
+Give `highest` and the branch the same `widen(u)`: cotangents are added in float32.
 """
 
 from functools import partial
@@ -55,96 +55,123 @@ def _highest_backward(dtype, saved, d):
 highest.defvjp(_highest_forward, _highest_backward)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def channel_pool(
-  y: jax.Array, c: jax.Array, p: jax.Array, dtype: DTypeLike
-) -> jax.Array:
-  """Max and mean over C of (y + c) p, [B, H, W, 2]; y [B, H, W, C], p [B, 1, 1, C].
+class Branch:
+  """u = y + c [B, H, W, C], and t = u p for the channel gates p that come to it.
 
-  (y + c) p is rounded to `dtype`, as if it had been stored.
+  Args:
+    y: the large array, exact in `dtype`, in which the backward pass keeps it.
+    c: [C], what is yet to be added to y; None: nothing.
+    mean: that of u over H and W, [B, 1, 1, C], where it is known.
+    dtype: that of y where it is None.
   """
-  return _pool_forward(y, c, p, dtype)[0]
+
+  def __init__(
+    self,
+    y: jax.Array,
+    c: jax.Array | None = None,
+    mean: jax.Array | None = None,
+    dtype: DTypeLike | None = None,
+  ):
+    self.y, self.mean, self.dtype = y, mean, jnp.dtype(dtype or y.dtype)
+    self.wide = widen(y)
+    self.u = y if c is None else y + c
+    self.c = jnp.zeros(y.shape[-1], self.wide.dtype) if c is None else c
+    self._last = None, None  # the p that came last, and its t
+
+  def times(self, p: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """t = u p in float32, None being 1: to look at, and once more for the result.
+
+    The same p gives the same two, whose cotangents are then summed in one pass.
+    """
+    known, t = self._last
+    if t is None or known is not p:
+      t = _times(self.wide, self.c, _or_ones(p, self.wide, 0, 3), self.dtype)
+      self._last = p, t
+    return t
 
 
-def channel_pool_plain(
+def _or_ones(factor, like, *axes):
+  """`factor`, or where it is None ones of `like`'s length along these axes."""
+  shape = [n if axis in axes else 1 for axis, n in enumerate(like.shape)]
+  return jnp.ones(shape, like.dtype) if factor is None else factor
+
+
+def times_plain(
   y: jax.Array, c: jax.Array, p: jax.Array, dtype: DTypeLike
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
+  """`Branch.times` by its definition."""
+  del dtype
+  t = (y + c) * p
+  return t, t
+
+
+_times = jax.custom_vjp(times_plain, nondiff_argnums=(3,))
+
+
+def _times_forward(y, c, p, dtype):
+  return times_plain(y, c, p, dtype), (y.astype(dtype), c, p)
+
+
+def _times_backward(dtype, saved, cotangents):
+  (y, c, p), (seen, d) = saved, cotangents
+  both = seen + d  # not read again below: XLA would store it, in float32
+  total, weighed = sums((both, both * y.astype(p.dtype)), per_image=True)
+  return seen * p + d * p, (total * p).sum((0, 1, 2)), weighed + c * total
+
+
+_times.defvjp(_times_forward, _times_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def channel_pool(t: jax.Array, dtype: DTypeLike) -> jax.Array:
+  """t [B, H, W, C] -> its maximum and mean over C, [B, H, W, 2].
+
+  t is rounded to `dtype`, as if it had been stored.
+  """
+  return _pool_forward(t, dtype)[0]
+
+
+def channel_pool_plain(t: jax.Array, dtype: DTypeLike) -> jax.Array:
   """`channel_pool` by its definition."""
-  x = ((y + c) * p).astype(dtype).astype(y.dtype)
+  x = t.astype(dtype).astype(t.dtype)
   top = jnp.take_along_axis(x, x.argmax(-1, keepdims=True), axis=-1)
   return jnp.concatenate([top, x.mean(-1, keepdims=True)], axis=-1)
 
 
-def _pool_forward(y, c, p, dtype):
-  x = ((y + c) * p).astype(dtype).astype(y.dtype)
-  place = jnp.arange(y.shape[-1], dtype=jnp.uint32)
+def _pool_forward(t, dtype):
+  x = t.astype(dtype).astype(t.dtype)
+  place = jnp.arange(t.shape[-1], dtype=jnp.uint32)
   top, winner = _max_and_place(x, place, (3,), dtype)
   mean = x.mean(-1, keepdims=True)
   top, winner, mean = lax.optimization_barrier((top, winner, mean))  # one pass
   pooled = jnp.concatenate([top, mean], axis=-1)
-  return pooled, (y.astype(dtype), c, p, winner)
+  return pooled, (winner, jnp.zeros((t.shape[-1], 0)))
 
 
 def _pool_backward(dtype, saved, d):
-  y, c, p, winner = saved
-  place = jnp.arange(y.shape[-1], dtype=jnp.uint32)
-  d_top, d_mean = d[..., :1], d[..., 1:] / y.shape[-1]
-  dx = jnp.where(winner == place, d_top, 0) + d_mean
-  total, weighed = sums((dx, dx * y.astype(p.dtype)), per_image=True)
-  return dx * p, (total * p).sum((0, 1, 2)), weighed + c * total
+  winner, sized = saved
+  place = jnp.arange(len(sized), dtype=jnp.uint32)
+  d_top, d_mean = d[..., :1], d[..., 1:] / len(sized)
+  return (jnp.where(winner == place, d_top, 0) + d_mean,)
 
 
 channel_pool.defvjp(_pool_forward, _pool_backward)
 
 
-def channel_mean(
-  y: jax.Array, c: jax.Array | None, p: jax.Array, dtype: DTypeLike
-) -> jax.Array:
-  """Mean over C of (y + c) p, [B, H, W, 1]; y [B, H, W, C], p [B, 1, 1, C].
-
-  y is float32 and exact in `dtype`, in which the backward pass keeps it.
-  """
-  c = jnp.zeros(y.shape[-1], y.dtype) if c is None else c
-  return _channel_mean(y, c, p, jnp.dtype(dtype))
-
-
-def channel_mean_plain(
-  y: jax.Array, c: jax.Array, p: jax.Array, dtype: DTypeLike
-) -> jax.Array:
-  """`channel_mean` by its definition."""
-  del dtype
-  return ((y + c) * p).mean(-1, keepdims=True)
-
-
-_channel_mean = jax.custom_vjp(channel_mean_plain, nondiff_argnums=(3,))
-
-
-def _channel_mean_forward(y, c, p, dtype):
-  return channel_mean_plain(y, c, p, dtype), (y.astype(dtype), c, p)
-
-
-def _channel_mean_backward(dtype, saved, d):
-  y, c, p = saved
-  d = d / y.shape[-1]
-  total, (weighed,) = d.sum((1, 2), keepdims=True), sums((d * y,), per_image=True)
-  return d * p, (total * p).sum((0, 1, 2)), weighed + c * total
-
-
-_channel_mean.defvjp(_channel_mean_forward, _channel_mean_backward)
-
-
 def gated(
-  y: jax.Array,
-  c: jax.Array,
-  p: jax.Array,
-  q: jax.Array,
+  branch: Branch,
+  p: jax.Array | None,
+  q: jax.Array | None,
   residual: jax.Array | None = None,
   *,
   relu: bool,
   dtype: DTypeLike,
 ) -> jax.Array:
-  """relu((y + c) p q + residual) in `dtype`; p [B, 1, 1, C], q [B, H, W, 1]."""
-  return _gated(widen(y), c, p, q, residual, relu, jnp.dtype(dtype))
+  """relu(u p q + residual) in `dtype`; p [B, 1, 1, C], q [B, H, W, 1], None is 1."""
+  (_, t), y, c = branch.times(p), branch.wide, branch.c
+  again = lax.stop_gradient((y, c, _or_ones(p, y, 0, 3)))
+  q = _or_ones(q, y, 0, 1, 2)
+  return _gated(t, *again, q, residual, relu, jnp.dtype(dtype))
 
 
 def gated_plain(
@@ -163,16 +190,18 @@ def gated_plain(
   return (jnp.maximum(z, 0) if relu else z).astype(dtype)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(5, 6))
-def _gated(y, c, p, q, residual, relu, dtype):
+@partial(jax.custom_vjp, nondiff_argnums=(6, 7))
+def _gated(t, y, c, p, q, residual, relu, dtype):
+  """Of t q; y, c and p are there for the backward pass, which makes t again."""
   if residual is None or not relu:
-    return gated_plain(y, c, p, q, residual, relu=relu, dtype=dtype)
-  z = relu_of_sum((y + c) * p * q, residual.astype(y.dtype)).astype(dtype)
+    z = t * q if residual is None else t * q + residual
+    return (jnp.maximum(z, 0) if relu else z).astype(dtype)
+  z = relu_of_sum(t * q, residual.astype(t.dtype)).astype(dtype)
   return z if platform() == "cpu" else lax.optimization_barrier(z)
 
 
-def _gated_forward(y, c, p, q, residual, relu, dtype):
-  z = _gated(y, c, p, q, residual, relu, dtype)
+def _gated_forward(t, y, c, p, q, residual, relu, dtype):
+  z = _gated(t, y, c, p, q, residual, relu, dtype)
   return z, (y.astype(dtype), c, p, q, z if relu else None, empty(residual))
 
 
@@ -181,25 +210,26 @@ def _gated_backward(relu, dtype, saved, dz):
   dz, y = jnp.where(z > 0, dz, 0) if relu else dz, y.astype(p.dtype)
   dq = (dz.astype(p.dtype) * (y + c) * p).sum(-1, keepdims=True)
   dz, dq = lax.optimization_barrier((dz, dq))  # one pass
-  wide = dz.astype(p.dtype)
-  total, weighed = sums((wide * q, wide * q * y), per_image=True)
-  dc, dp = (total * p).sum((0, 1, 2)), weighed + c * total
-  return wide * (p * q), dc, dp, dq, None if like is None else dz.astype(like.dtype)
+  dr = None if like is None else dz.astype(like.dtype)
+  return dz.astype(p.dtype) * q, None, None, None, dq, dr
 
 
 _gated.defvjp(_gated_forward, _gated_backward)
 
 
-def split(factors: list[jax.Array], shape: tuple) -> tuple[jax.Array, jax.Array] | None:
-  """Factors of an array [B, H, W, C] as `gated`'s (p, q), None if one is neither."""
-  ones = jnp.ones((), factors[0].dtype)
-  p = jnp.broadcast_to(ones, (shape[0], 1, 1, shape[3]))
-  q = jnp.broadcast_to(ones, (*shape[:3], 1))
+def split(
+  factors: list[jax.Array],
+) -> tuple[jax.Array | None, jax.Array | None] | None:
+  """Factors of an array [B, H, W, C] as `gated`'s (p, q), None if one is neither.
+
+  One channel factor is p itself, so that it finds its `Branch.times` again.
+  """
+  p = q = None
   for g in factors:
     if g.shape[1:3] == (1, 1):
-      p = p * g
+      p = g if p is None else p * g
     elif g.shape[3] == 1:
-      q = q * g
+      q = g if q is None else q * g
     else:
       return None
   return p, q

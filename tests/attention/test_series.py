@@ -12,6 +12,7 @@ import pytest
 from histojax.attention import GATES, mixer_and_gates
 from histojax.attention.series import Series, labelled
 from histojax.errors import InputError
+from histojax.ops.gating import Branch
 from histojax.spec import parse
 
 TERMS = (("se", {"ratio": 4}), ("se", {"ratio": 2}))
@@ -79,14 +80,8 @@ def test_what_is_known_changes_nothing(spec):
 
     def fused(params, x, bias, known):
       u = x + bias
-      told = {"bias": bias, "mean": u.mean((1, 2), keepdims=True)}
-      told["dtype"] = jnp.dtype("float64")
-      factors = series.apply(
-        {**variables, "params": params},
-        *((x,) if known else (u,)),
-        **(told if known else {}),
-        method="factors",
-      )
+      seen = Branch(x, bias, u.mean((1, 2), keepdims=True)) if known else u
+      factors = series.apply({**variables, "params": params}, seen, method="factors")
       return (u * math.prod(factors) * d).sum()
 
     def one_by_one(params, x, bias):

@@ -49,14 +49,20 @@ def plainly():
   def pool(y, a, c, *, dtype):
     return max_pool.max_pool_plain(scale_shift(y, a, c, relu=True, dtype=dtype))
 
+  def gated(branch, p, q, residual=None, *, relu, dtype):
+    p, q = (1.0 if factor is None else factor for factor in (p, q))
+    y, c = branch.y, branch.c
+    return gating.gated_plain(y, c, p, q, residual, relu=relu, dtype=dtype)
+
   patches = [
     mock.patch.multiple(
       layers, shift=shift, scale_shift=scale_shift, moments=bn.moments_plain,
-      scale_shift_max_pool=pool, gated=gating.gated_plain, platform=lambda: "plain",
+      scale_shift_max_pool=pool, gated=gated, platform=lambda: "plain",
     ),
     mock.patch.multiple(
       cbam, highest=gating.highest_plain, channel_pool=gating.channel_pool_plain
     ),
+    mock.patch.object(gating, "_times", gating.times_plain),
     mock.patch.object(resnet, "with_subsample", lambda x, s: (x, x[:, ::s, ::s])),
     mock.patch.object(vgg, "max_pool_2x2", max_pool.max_pool_2x2_plain),
   ]  # fmt: skip

@@ -15,14 +15,16 @@ SMALL = (6,), (2, 1, 1, 6), (2, 4, 5, 1)  # c, p, q
 
 def fused(y, residual, c, p, w):
   """A gate of channels, then of places, as CBAM's without its layers."""
-  p = jax.nn.sigmoid(p + gating.highest(wide(y), y.dtype) + c)
-  q = jax.nn.sigmoid(gating.channel_pool(wide(y), c, p, y.dtype) @ w)
-  return gating.gated(wide(y), c, p, q, residual, relu=True, dtype=y.dtype)
+  branch = gating.Branch(wide(y), c, dtype=y.dtype)
+  p = jax.nn.sigmoid(p + gating.highest(branch.wide, y.dtype) + c)
+  q = jax.nn.sigmoid(gating.channel_pool(branch.times(p)[0], y.dtype) @ w)
+  return gating.gated(branch, p, q, residual, relu=True, dtype=y.dtype)
 
 
 def plain(y, residual, c, p, w):
   p = jax.nn.sigmoid(p + gating.highest_plain(wide(y), y.dtype) + c)
-  q = jax.nn.sigmoid(gating.channel_pool_plain(wide(y), c, p, y.dtype) @ w)
+  t, _ = gating.times_plain(wide(y), c, p, y.dtype)
+  q = jax.nn.sigmoid(gating.channel_pool_plain(t, y.dtype) @ w)
   return gating.gated_plain(wide(y), c, p, q, residual, relu=True, dtype=y.dtype)
 
 
@@ -34,9 +36,12 @@ def wide(y):
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("residual", [False, True])
 def test_gated(target, relu, residual):
+  def of_branch(y, c, *factors, **end):
+    return gating.gated(gating.Branch(y, c), *factors, **end)
+
   with jax.enable_x64(True), lowered_for(target):
     assert_same(
-      lambda *t: gating.gated(*t, relu=relu, dtype="float64"),
+      lambda *t: of_branch(*t, relu=relu, dtype="float64"),
       lambda *t: gating.gated_plain(*t, relu=relu, dtype="float64"),
       *draw(SHAPE, *SMALL, *([SHAPE] if residual else [])),
     )
@@ -44,24 +49,50 @@ def test_gated(target, relu, residual):
 
 def test_the_two_maxima():
   with jax.enable_x64(True):
-    y, c, p, _ = draw(SHAPE, *SMALL)
-    for f, g, args in (
-      (gating.highest, gating.highest_plain, (y,)),
-      (gating.channel_pool, gating.channel_pool_plain, (y, c, p)),
+    for f, g in (
+      (gating.highest, gating.highest_plain),
+      (gating.channel_pool, gating.channel_pool_plain),
     ):
       assert_same(
-        lambda *t, f=f: f(*t, "float64"), lambda *t, g=g: g(*t, "float64"), *args
+        lambda t, f=f: f(t, "float64"), lambda t, g=g: g(t, "float64"), *draw(SHAPE)
       )
 
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
-def test_the_mean_over_channels(target):
+def test_the_branch_times_a_gate(target):
   with jax.enable_x64(True), lowered_for(target):
     assert_same(
-      lambda *t: gating.channel_mean(*t, "float64"),
-      lambda *t: gating.channel_mean_plain(*t, "float64"),
+      lambda y, c, p: gating.Branch(y, c).times(p),
+      lambda *t: gating.times_plain(*t, "float64"),
       *draw(SHAPE, *SMALL)[:3],
     )
+
+
+@pytest.mark.parametrize("p", [False, True])
+@pytest.mark.parametrize("q", [False, True])
+def test_a_factor_that_is_missing_is_1(p, q):
+  with jax.enable_x64(True):
+    y, c, *held = draw(SHAPE, *SMALL)
+    given = [
+      factor if there else None for factor, there in zip(held, (p, q), strict=True)
+    ]
+    ones = [
+      x if there else jnp.ones_like(x) for x, there in zip(held, (p, q), strict=True)
+    ]
+    end = {"relu": True, "dtype": "float64"}
+    assert_same(
+      lambda y, c: gating.gated(gating.Branch(y, c), *given, **end),
+      lambda y, c: gating.gated_plain(y, c, *ones, **end),
+      y, c,
+    )  # fmt: skip
+
+
+def test_equal_gates_have_one_product():
+  y, c, p, _ = draw(SHAPE, *SMALL)
+  branch = gating.Branch(y, c)
+  assert branch.times(p) is branch.times(p)
+  assert branch.times(None) is branch.times(None) is not branch.times(p)
+  np.testing.assert_array_equal(branch.times(2 * p)[1], (y + c) * (2 * p))
 
 
 def test_both_gates_together():
