@@ -30,7 +30,7 @@ def plainly():
   import jax.numpy as jnp
 
   from histojax.attention import cbam
-  from histojax.models import layers, resnet, vgg
+  from histojax.models import layers, residual, vgg
   from histojax.ops import batch_norm as bn
   from histojax.ops import gating, max_pool
 
@@ -63,7 +63,7 @@ def plainly():
       cbam, highest=gating.highest_plain, channel_pool=gating.channel_pool_plain
     ),
     mock.patch.object(gating, "_times", gating.times_plain),
-    mock.patch.object(resnet, "with_subsample", lambda x, s: (x, x[:, ::s, ::s])),
+    mock.patch.object(residual, "with_subsample", lambda x, s: (x, x[:, ::s, ::s])),
     mock.patch.object(vgg, "max_pool_2x2", max_pool.max_pool_2x2_plain),
   ]  # fmt: skip
   for patch in patches:

@@ -32,7 +32,7 @@ MOVED = {
   "resnet50": ("resnet50", "none", {}, 271),
   "resnet50, frozen norms": ("resnet50", "none", {"norm": "frozen"}, 215),
   "SE": ("resnet50", SE, {}, 327),
-  "CBAM": ("resnet50", "cbam", {}, 389),
+  "CBAM": ("resnet50", "cbam", {}, 377),
   "SK": ("resnext50", "sk", {}, 545),
   "VGG16": ("vgg16", "none", {}, 282),
 }
