@@ -85,15 +85,15 @@ class Branch:
     """
     known, t = self._last
     if t is None or known is not p:
-      t = _times(self.wide, self.c, _or_ones(p, self.wide, 0, 3), self.dtype)
+      t = _times(self.wide, self.c, _whole(p, self.wide, 0, 3), self.dtype)
       self._last = p, t
     return t
 
 
-def _or_ones(factor, like, *axes):
-  """`factor`, or where it is None ones of `like`'s length along these axes."""
+def _whole(factor, like, *axes):
+  """`factor`, None being 1, of `like`'s length along these axes and of 1 elsewhere."""
   shape = [n if axis in axes else 1 for axis, n in enumerate(like.shape)]
-  return jnp.ones(shape, like.dtype) if factor is None else factor
+  return jnp.broadcast_to(jnp.ones((), like.dtype) if factor is None else factor, shape)
 
 
 def times_plain(
@@ -169,8 +169,8 @@ def gated(
 ) -> jax.Array:
   """relu(u p q + residual) in `dtype`; p [B, 1, 1, C], q [B, H, W, 1], None is 1."""
   (_, t), y, c = branch.times(p), branch.wide, branch.c
-  again = lax.stop_gradient((y, c, _or_ones(p, y, 0, 3)))
-  q = _or_ones(q, y, 0, 1, 2)
+  again = lax.stop_gradient((y, c, _whole(p, y, 0, 3)))
+  q = _whole(q, y, 0, 1, 2)
   return _gated(t, *again, q, residual, relu, jnp.dtype(dtype))
 
 

@@ -87,6 +87,18 @@ def test_a_factor_that_is_missing_is_1(p, q):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("shapes", [((1, 1, 1, 6), (1, 4, 5, 1)), ((2, 1, 1, 1),) * 2])
+def test_factors_are_broadcast(shapes):
+  """One for all images; one for all channels, or for all places."""
+  end = {"relu": True, "dtype": "float64"}
+  with jax.enable_x64(True):
+    assert_same(
+      lambda y, c, p, q: gating.gated(gating.Branch(y, c), p, q, **end),
+      lambda y, c, p, q: gating.gated_plain(y, c, p, q, **end),
+      *draw(SHAPE, (6,), *shapes),
+    )
+
+
 def test_equal_gates_have_one_product():
   y, c, p, _ = draw(SHAPE, *SMALL)
   branch = gating.Branch(y, c)
